@@ -1,0 +1,208 @@
+"""A recording as neurofit sees it: sweeps of voltage and injected current, and what was found about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurofit.errors import RecordingError
+from neurofit.recording.stimulus import Step, Stimulus
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a recording that its user should know.
+
+    Attributes
+    ----------
+    kind
+        A fixed word for programs, for example ``"electrode-resistance"``.
+    severity
+        ``"note"`` (worth knowing) or ``"warning"`` (may spoil a fit).
+    message
+        One sentence with numbers and units.
+    sweeps
+        The sweep numbers it concerns; empty where it concerns the whole recording.
+    """
+
+    kind: str
+    severity: Literal["note", "warning"]
+    message: str
+    sweeps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a recording came from, enough to find the same bytes again.
+
+    Attributes
+    ----------
+    path
+        File or directory.
+    sha256
+        Of the file, or of the files of a directory in order of name.
+    format
+        ``"ABF2"``, ``"Igor binary waves"``...
+    current_from
+        ``"protocol"`` (the command in the file's header) or ``"recorded"`` (a current channel).
+    """
+
+    path: str
+    sha256: str
+    format: str
+    current_from: Literal["protocol", "recorded"]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Sweeps of one cell under current clamp.
+
+    Attributes
+    ----------
+    voltage_mv, current_pa
+        ``[sweep, time]``; voltage as recorded (no junction potential subtracted, no bridge rebalanced).
+    dt_ms
+        Sampling interval.
+    sweep_numbers
+        The number each row has in the file.
+    start_ms
+        Time of the first sample from the start of the file's sweep (not 0 after a window was selected).
+    findings
+        What is notable or wrong.
+    source
+        The file.
+    """
+
+    voltage_mv: NDArray[np.float64]
+    current_pa: NDArray[np.float64]
+    dt_ms: float
+    sweep_numbers: tuple[int, ...]
+    start_ms: float
+    findings: tuple[Finding, ...]
+    source: Source
+
+    def __repr__(self) -> str:
+        return (
+            f"Recording({self.n_sweeps} sweeps of {self.duration_ms:g} ms at {self.dt_ms:g} ms, "
+            f"{self.source.format}, {len(self.findings)} findings)"
+        )
+
+    @property
+    def n_sweeps(self) -> int:
+        return self.voltage_mv.shape[0]
+
+    @property
+    def duration_ms(self) -> float:
+        return self.voltage_mv.shape[1] * self.dt_ms
+
+    @property
+    def time_ms(self) -> NDArray[np.float64]:
+        """``[time]``, from the start of the file's sweep."""
+        return self.start_ms + np.arange(self.voltage_mv.shape[1]) * self.dt_ms
+
+    @property
+    def stimulus(self) -> Stimulus:
+        """The injected current of these sweeps."""
+        return Stimulus(self.current_pa, self.dt_ms)
+
+    def select(
+        self, sweeps: Sequence[int] | None = None, window_ms: tuple[float, float] | None = None
+    ) -> Recording:
+        """Some sweeps, by their numbers in the file, and a stretch of time.
+
+        Parameters
+        ----------
+        sweeps
+            Sweep numbers, in the order wanted; ``None`` keeps all.
+        window_ms
+            ``(start, stop)`` from the start of the file's sweep; ``None`` keeps all.
+
+        Raises
+        ------
+        RecordingError
+            If a sweep is not there or the window reaches outside the recording.
+        """
+        chosen = list(self.sweep_numbers) if sweeps is None else [int(s) for s in sweeps]
+        missing = sorted(set(chosen) - set(self.sweep_numbers))
+        if missing or not chosen:
+            raise RecordingError(
+                f"no sweep {', '.join(map(str, missing))} in this recording" if missing else "no sweep selected",
+                where=self.source.path,
+                expected=f"sweeps among {_ranges(self.sweep_numbers)}",
+            )
+        rows = [self.sweep_numbers.index(s) for s in chosen]
+        start, stop = 0, self.voltage_mv.shape[1]
+        if window_ms is not None:
+            start, stop = (round((t - self.start_ms) / self.dt_ms) for t in window_ms)
+            if not 0 <= start < stop <= self.voltage_mv.shape[1]:
+                raise RecordingError(
+                    f"the window {window_ms[0]:g} to {window_ms[1]:g} ms does not lie inside the sweeps",
+                    where=self.source.path,
+                    expected=f"a stretch of {self.start_ms:g} to {self.start_ms + self.duration_ms:g} ms",
+                )
+        return replace(
+            self,
+            voltage_mv=self.voltage_mv[rows, start:stop],
+            current_pa=self.current_pa[rows, start:stop],
+            sweep_numbers=tuple(chosen),
+            start_ms=self.start_ms + start * self.dt_ms,
+            findings=tuple(f for f in self.findings if not f.sweeps or set(f.sweeps) & set(chosen)),
+        )
+
+    def at(self, dt_ms: float) -> Recording:
+        """Every k-th sample, so that recorded and simulated voltage are sampled alike.
+
+        Raises
+        ------
+        StimulusError
+            If ``dt_ms`` is not a whole multiple of the recording's interval.
+        """
+        current = self.stimulus.at(dt_ms)
+        k = round(dt_ms / self.dt_ms)
+        return replace(self, voltage_mv=self.voltage_mv[:, ::k], current_pa=current.current_pa, dt_ms=current.dt_ms)
+
+    def window_of(self, step: Step, before_ms: float = 100.0, after_ms: float = 150.0) -> tuple[float, float]:
+        """The stretch of the file's sweep that a test step belongs to.
+
+        It starts ``before_ms`` before the current last left its holding level on the way to the step (so that
+        a pre-pulse and the rest before it are inside) and ends ``after_ms`` after the step, or where the
+        recording or the next test step does not leave that much.
+
+        Parameters
+        ----------
+        step
+            One of ``recording.stimulus.test_steps``.
+        before_ms, after_ms
+            How much of the holding current to keep on either side.
+
+        Returns
+        -------
+        tuple
+            ``(start_ms, stop_ms)`` from the start of the file's sweep, for :meth:`select`.
+        """
+        epochs = self.stimulus.epochs
+        index = next(i for i, epoch in enumerate(epochs) if epoch.start_ms == step.start_ms)
+        holding = self.stimulus.holding_pa
+        leave = index
+        while leave > 0 and np.abs(epochs[leave - 1].level_pa - holding).max() > 0.05:
+            leave -= 1
+        previous_start = epochs[leave - 1].start_ms if leave > 0 else 0.0
+        following = epochs[index + 1].stop_ms if index + 1 < len(epochs) else step.stop_ms
+        start = max(epochs[leave].start_ms - before_ms, previous_start)
+        stop = min(step.stop_ms + after_ms, following)
+        return self.start_ms + start, self.start_ms + stop
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """``0-3, 7`` for (0, 1, 2, 3, 7)."""
+    parts: list[list[int]] = []
+    for n in sorted(numbers):
+        if parts and n == parts[-1][-1] + 1:
+            parts[-1].append(n)
+        else:
+            parts.append([n])
+    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
