@@ -1,7 +1,7 @@
 """Voltage and current become a :class:`FeatureTable`: value, unit, defined or not."""
 
-from neurofit.features.catalogue import FEATURES, SUMMARIES, Feature
-from neurofit.features.extract import extract_features
+from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, SUMMARIES, Feature
+from neurofit.features.extract import as_table, extract_features
 from neurofit.features.table import FeatureTable
 
-__all__ = ["FEATURES", "SUMMARIES", "Feature", "FeatureTable", "extract_features"]
+__all__ = ["ALWAYS_DEFINED", "FEATURES", "SUMMARIES", "Feature", "FeatureTable", "as_table", "extract_features"]

@@ -58,7 +58,9 @@ _PER_SWEEP = (
     Feature("rest_sd", "mV", "log", 0.4, True, "passive", "noise at rest",
             "standard deviation of the voltage over the same stretch, 1.48 times the median absolute deviation", "neurofit"),
     Feature("steady_state_voltage", "mV", "linear", 2.0, True, "passive", "steady-state voltage",
-            "median voltage over the last fifth of the step; between spikes where there are any", "neurofit"),
+            "median voltage over the last fifth of a step without spikes", "neurofit"),
+    Feature("interspike_voltage", "mV", "linear", 2.0, True, "firing", "voltage between spikes",
+            "median voltage over the last fifth of a step with spikes", "neurofit"),
     Feature("peak_deflection", "mV", "linear", 2.0, True, "passive", "peak deflection",
             "largest deviation from rest, smoothed over 5 ms, during a step that hyperpolarises", "neurofit"),
     Feature("sag", "mV", "linear", 1.0, True, "passive", "sag",
@@ -85,7 +87,7 @@ _PER_SWEEP = (
             "steepest rise of the first spike", "AP_peak_upstroke"),
     Feature("downstroke", "mV/ms", "log", 0.25, True, "spike shape", "downstroke",
             "steepest fall of the first spike, as a positive number", "AP_peak_downstroke"),
-    Feature("trough", "mV", "linear", 3.0, True, "spike shape", "trough between spikes",
+    Feature("trough", "mV", "linear", 3.0, True, "firing", "trough between spikes",
             "median of the lowest voltages between neighbouring spikes", "min_between_peaks_values"),
     Feature("height_decline", "mV", "linear", 4.0, True, "spike shape", "decline of spike height",
             "height of the first spike minus the mean height of the rest", "AP_amplitude"),
@@ -121,7 +123,7 @@ _PER_CELL = (
             "mean over the sweeps of the first spike's steepest rise", "AP_peak_upstroke"),
     Feature("mean_downstroke", "mV/ms", "log", 0.25, False, "spike shape", "first-spike downstroke",
             "mean over the sweeps of the first spike's steepest fall", "AP_peak_downstroke"),
-    Feature("mean_trough", "mV", "linear", 3.0, False, "spike shape", "trough between spikes",
+    Feature("mean_trough", "mV", "linear", 3.0, False, "firing", "trough between spikes",
             "mean over the sweeps of their troughs", "min_between_peaks_values"),
     Feature("mean_height_decline", "mV", "linear", 4.0, False, "spike shape", "decline of spike height",
             "mean over the sweeps with two spikes or more", "AP_amplitude"),
@@ -133,11 +135,14 @@ PER_CELL: tuple[str, ...] = tuple(feature.name for feature in _PER_CELL)
 
 # What inference sees: firing sweep by sweep, the rest once for the cell.
 SUMMARIES: tuple[str, ...] = (
-    "spike_count", "latency", "first_isi", "last_isi", "steady_state_voltage", "after_step",
-    "resting_potential", "resting_noise", "electrode_resistance", "input_resistance", "sag_fraction",
+    "spike_count", "latency", "first_isi", "last_isi", "interspike_voltage", "steady_state_voltage", "after_step",
+    "resting_potential", "resting_noise", "electrode_resistance", "input_resistance", "peak_input_resistance", "sag_fraction",
     "membrane_time_constant", "mean_threshold", "mean_spike_height", "mean_half_width", "mean_upstroke",
     "mean_downstroke", "mean_trough", "mean_height_decline",
 )  # fmt: skip
+
+# Features that every valid simulation has, so that no flag is needed for them.
+ALWAYS_DEFINED = frozenset({"rest", "rest_sd", "after_step", "spike_count", "resting_potential", "resting_noise"})
 
 
 def feature_of(column: str) -> Feature:

@@ -67,13 +67,23 @@ def extract_features(
     spikes = spike_features(flat, stimulus.dt_ms, windows.start_ms, windows.stop_ms, shapes=not spikes_drawn)
     sweeps |= {name: column.reshape(voltage.shape[:2]) for name, column in spikes.items()}
     cell = _cell_features(voltage, sweeps, windows, stimulus.dt_ms)
+    # the same median is the passive response where the step is quiet, and the level it fires from where it is not
+    plateau, quiet = sweeps["steady_state_voltage"], sweeps["spike_count"] == 0
+    sweeps["steady_state_voltage"] = np.where(quiet, plateau, np.nan)
+    sweeps["interspike_voltage"] = np.where(quiet, np.nan, plateau)
 
     columns = [sweeps[name][:, j] for name in PER_SWEEP for j in range(len(numbers))]
     columns += [cell[name] for name in PER_CELL]
     values = np.column_stack(columns).astype(np.float64)
     values[~usable] = np.nan
-    levels = dict(zip(numbers, (windows.delta_pa + stimulus.holding_pa).tolist(), strict=True))
-    return FeatureTable(values, np.isfinite(values), tuple(columns_for((*PER_SWEEP, *PER_CELL), numbers)), levels)
+    return as_table(values, stimulus, numbers)
+
+
+def as_table(values: Array, stimulus: Stimulus, sweep_numbers: Sequence[int]) -> FeatureTable:
+    """The table that :func:`extract_features` makes of this stimulus, around values that were kept."""
+    levels = dict(zip(sweep_numbers, stimulus.test_step.level_pa.tolist(), strict=True))
+    names = tuple(columns_for((*PER_SWEEP, *PER_CELL), sweep_numbers))
+    return FeatureTable(values, np.isfinite(values), names, levels)
 
 
 def _cell_features(

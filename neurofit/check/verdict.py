@@ -1,0 +1,145 @@
+"""From checks to one word, by a rule that anybody can follow.
+
+The word is about the model as a whole; the reasons say what it can and cannot be used for.
+
+* **supported**: the cell lies among the last round's simulations up to the stated tolerances (p > .05), and no feature
+  is missed or in conflict.
+* **doubtful**: some feature is missed or in conflict, all of them on one side of the cell (passive, firing or spike
+  shape), or the cell lies outside the simulations without a feature that says why. What the model says about the
+  other sides can be used.
+* **rejected**: features on two sides or more are missed or in conflict, or its firing is missed: what is right on one
+  side was bought on another, and the parameters mean little.
+
+*Missed*: the recorded value lies more than two standard deviations, of tolerance and prediction together, from the
+median prediction. *In conflict*: the simulations that are most like the cell on one side (its firing) have another
+value of the feature, by more than a tolerance. Both are sizes, not p-values: a simulator is quieter than a rig, and
+with enough simulations every difference would be significant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from neurofit.check.conflict import Conflicts
+from neurofit.check.predictive import Miss
+from neurofit.check.result import CheckResult
+
+Word = Literal["supported", "doubtful", "rejected"]
+LEVEL = 0.05
+SIDES = ("passive", "firing", "spike shape")
+# How many missed features a sentence lists.
+_LISTED = 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Can the model explain the cell?
+
+    Attributes
+    ----------
+    word
+        ``"supported"``, ``"doubtful"`` or ``"rejected"``.
+    reasons
+        Sentences, the weightiest first.
+    sides
+        ``{side: what is wrong on it}``, empty text where nothing is.
+    """
+
+    word: Word
+    reasons: tuple[str, ...]
+    sides: dict[str, str]
+
+    def __str__(self) -> str:
+        return "\n".join([self.word.upper(), *(f"  - {reason}" for reason in self.reasons)])
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Verdict:
+        return Verdict(values["word"], tuple(values["reasons"]), dict(values["sides"]))
+
+
+def decide(
+    prior: CheckResult,
+    fitted: CheckResult,
+    misses: Sequence[Miss],
+    conflicts: Conflicts,
+    hits: float,
+) -> Verdict:
+    """Apply the rule.
+
+    Parameters
+    ----------
+    prior
+        Summary check against the prior predictive.
+    fitted
+        Summary check against the last round's simulations, tolerances included.
+    misses
+        Every fitted summary, recorded and predicted.
+    conflicts
+        With the cell's firing.
+    hits
+        Share of posterior draws with every fitted spike count within one spike.
+    """
+    missed = [m for m in misses if m.missed]
+    wrong: dict[str, dict[str, float]] = {side: {} for side in SIDES}
+    for miss in missed:
+        wrong[miss.aspect].setdefault(miss.label, abs(miss.distance))
+    by_name = {m.name: m for m in misses}
+    for conflict in conflicts.found:
+        if conflict.name in by_name:
+            wrong[by_name[conflict.name].aspect].setdefault(conflict.feature, abs(conflict.tolerances))
+    bad = [side for side in SIDES if wrong[side]]
+    # a stray interval or two out of dozens is no failure to fire like the cell
+    firing = [m for m in misses if m.aspect == "firing"]
+    fires = hits >= 0.5 or sum(m.missed for m in firing) <= 0.1 * len(firing)
+    fails = fitted.p_value <= LEVEL
+    if len(bad) >= 2 or (firing and not fires):
+        word: Word = "rejected"
+    elif bad or fails:
+        word = "doubtful"
+    else:
+        word = "supported"
+
+    reasons = []
+    if not fires:
+        reasons.append(
+            f"The model does not fire like the cell: {hits:.0%} of posterior draws have every fitted spike count within one."
+        )
+    if conflicts.found or conflicts.alike == 0:
+        reasons.append(conflicts.sentence())
+    if missed:
+        worst = sorted(missed, key=lambda m: -abs(m.distance))
+        listed = " ".join(_sentence(m) for m in worst[:_LISTED])
+        more = f" And {len(worst) - _LISTED} more." if len(worst) > _LISTED else ""
+        reasons.append(f"Missed by the fit: {listed}{more}")
+    if fails:
+        reasons.append(
+            f"Up to the stated tolerances the cell still lies outside the last round's simulations (p = {fitted.p_value:.2g})."
+        )
+    else:
+        reasons.append(
+            f"Up to the stated tolerances the cell lies among the last round's simulations (p = {fitted.p_value:.2g})."
+        )
+    if prior.p_value <= LEVEL:
+        reasons.append(
+            f"Before training, the cell lay outside what this model and prior make (p = {prior.p_value:.2g}); "
+            + (prior.sentences[1] if len(prior.sentences) > 1 else prior.sentences[0])
+        )
+    good = [side for side in SIDES if not wrong[side] and any(m.aspect == side for m in misses)]
+    if good:
+        reasons.append(f"Explained: {' and '.join(_SAID[side] for side in good)}.")
+    return Verdict(
+        word, tuple(reasons), {side: ", ".join(sorted(wrong[side], key=lambda k: -wrong[side][k])) for side in SIDES}
+    )
+
+
+_SAID = {"passive": "its passive properties", "firing": "its firing", "spike shape": "the shape of its spikes"}
+
+
+def _sentence(miss: Miss) -> str:
+    text = miss.sentence()
+    return text[0].upper() + text[1:]

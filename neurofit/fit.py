@@ -1,0 +1,117 @@
+"""The method, from a recording to a verdict, on one screen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from neurofit import stages
+from neurofit.features import SUMMARIES, extract_features
+from neurofit.infer import Method, Region, Summaries
+from neurofit.progress import Progress, Silent
+from neurofit.recording import Recording, parse_sweeps
+from neurofit.recording.split import split
+from neurofit.result import Fit
+from neurofit.stages import SimulationSet, stream_seed
+from neurofit.store import Run
+from neurofit.template import Model
+
+
+def fit(
+    recording: Recording,
+    model: Model,
+    out: str | Path,
+    *,
+    seed: int = 1,
+    sweeps: str | Sequence[int] = "even",
+    step: int = 1,
+    method: Method | None = None,
+    features: Sequence[str] = SUMMARIES,
+    tolerance: Mapping[str, float] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """Fit a model to a recording: a posterior, predictions of what was held out, checks and a verdict.
+
+    Parameters
+    ----------
+    recording
+        From :func:`neurofit.load_recording`.
+    model
+        From :func:`neurofit.load_model`.
+    out
+        The run directory. If it holds a started run of the same decisions, that run goes on.
+    seed
+        Fixes every draw: the same seed gives the same result on the same machine.
+    sweeps
+        Which sweeps to fit: ``"even"`` (every other row of the file), ``"odd"``, ``"all"``, ``"0,2,4-8"`` or numbers.
+        The others are held out and predicted.
+    step
+        Which test step to fit, from 1; the others are held out and predicted.
+    method
+        Rounds, simulations, networks.
+    features
+        Summaries, by their names in the catalogue.
+    tolerance
+        ``{feature: standard deviation}`` in place of the catalogue's, on the feature's own scale.
+    workers
+        Processes side by side; as many as there are processors by default. It does not change the result.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    BadInput
+        For a recording, model, selection or directory that cannot be used; nothing was overwritten.
+    RunFailed
+        If something went wrong on the way; what was finished is kept.
+    """
+    method, progress = method or Method(), progress or Silent()
+    workers = workers or os.cpu_count() or 1
+    chosen = parse_sweeps(sweeps, recording.sweep_numbers) if isinstance(sweeps, str) else list(sweeps)
+    cut = split(recording, chosen, step)
+    model = stages.with_dividing_step(model, cut.fitted.dt_ms)
+    observed = extract_features(cut.fitted.voltage_mv, cut.fitted.stimulus, sweep_numbers=cut.fitted.sweep_numbers)
+    declared = Summaries.of(observed, features, tolerance)
+
+    run = Run(out)
+    with run.started(stages.decisions(recording, chosen, step, model, declared, method, seed)):
+        stages.keep_inputs(run, model, cut, recording.findings)
+        stages.compile_all(model, cut, progress)
+
+        region, sets, rounds = Region(), list[SimulationSet](), list[stages.Round]()
+        for number in range(1, method.rounds + 1):
+
+            def propose(number: int = number, region: Region = region) -> np.ndarray:
+                if number == 1:
+                    rng = np.random.default_rng(stream_seed(seed, "prior"))
+                    return rng.standard_normal((method.simulations, len(model.free)))
+                return region.propose(method.simulations, stream_seed(seed, "propose", number))
+
+            last = number == method.rounds
+            sets.append(
+                stages.simulate_set(
+                    run, f"round {number}", model, cut.fitted, propose,
+                    seed=seed, workers=workers, progress=progress, keep=stages.KEPT if last or number == 1 else 0,
+                )  # fmt: skip
+            )
+            if number == 1:
+                stages.check_prior(run, sets[0], cut.fitted, declared, seed=seed, progress=progress)
+            rounds.append(
+                stages.train_round(
+                    run, number, sets, declared, region, method, seed=seed, workers=workers, progress=progress
+                )
+            )
+            region = rounds[-1].region
+
+        result = Fit(run)
+        stages.predict(run, result.posterior, cut, seed=seed, workers=workers, progress=progress)
+        stages.check_fit(run, sets, rounds, cut.fitted, declared, seed=seed, progress=progress)
+        result.write_tables()
+        result.report(progress=progress)
+    return result

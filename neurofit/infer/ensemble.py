@@ -1,0 +1,116 @@
+"""Training the members of an ensemble side by side in worker processes, with progress from each."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurofit.infer.density import Density
+from neurofit.infer.summaries import Summaries
+from neurofit.infer.train import Schedule, Trained, train
+
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Members trained on the same simulations, from their own seeds.
+
+    Attributes
+    ----------
+    density
+        Their mean, at the observation.
+    losses
+        ``[member, epoch, 2]``: training and validation loss in nats.
+    readings
+        Each member's loss curve in words.
+    held_out
+        ``[row]``: positions of the simulations that no member was trained on.
+    """
+
+    density: Density
+    losses: NDArray[np.float64]
+    readings: tuple[str, ...]
+    held_out: NDArray[np.intp]
+
+
+def train_ensemble(
+    z: NDArray[np.float64],
+    deviations: NDArray[np.float64],
+    summaries: Summaries,
+    schedule: Schedule,
+    *,
+    seed: int,
+    members: int,
+    workers: int,
+    report: Report | None = None,
+) -> Ensemble:
+    """Train ``members`` networks on ``z`` ``[simulation, parameter]`` and ``deviations`` ``[simulation, summary]``.
+
+    Parameters
+    ----------
+    seed
+        Fixes everything; the result does not depend on ``workers``.
+    report
+        Called with the fraction done and a line of text, a few times a second.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(z))
+    held = np.sort(order[: max(10, round(schedule.validation * len(z)))])
+    seeds = rng.integers(2**31, size=members)
+    with tempfile.TemporaryDirectory(prefix="neurofit-training-") as name:
+        notes = [Path(name) / f"{i}" for i in range(members)]
+        done = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(notes, schedule.epochs, report, done), daemon=True)
+        watcher.start()
+        try:
+            # every member runs in a worker of its own kind, whatever their number, so that results do not depend on it
+            with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+                trained: Sequence[Trained] = joblib.Parallel(n_jobs=max(1, min(workers, members)))(
+                    joblib.delayed(_member)(z, deviations, held, summaries, schedule, int(s), note)
+                    for s, note in zip(seeds, notes, strict=True)
+                )
+        finally:
+            done.set()
+            watcher.join()
+    x = summaries.encode(torch.zeros(1, len(summaries)))
+    return Ensemble(
+        Density(tuple(t.estimator for t in trained), x, z.shape[1], schedule),
+        np.stack([np.column_stack([t.training, t.validation]) for t in trained]),
+        tuple(t.reading for t in trained),
+        held,
+    )
+
+
+def _member(
+    z: NDArray[np.float64],
+    deviations: NDArray[np.float64],
+    held: NDArray[np.intp],
+    summaries: Summaries,
+    schedule: Schedule,
+    seed: int,
+    note: Path,
+) -> Trained:
+    torch.set_num_threads(1)
+
+    def progress(epoch: int, text: str) -> None:
+        note.write_text(f"{epoch} {text}")
+
+    return train(z, deviations, held, summaries.encode, schedule, seed, progress)
+
+
+def _watch(notes: Sequence[Path], epochs: int, report: Report | None, done: threading.Event) -> None:
+    while report is not None and not done.wait(0.3):
+        epoch, text = 0, ""
+        for note in notes:
+            if note.is_file() and (words := note.read_text().partition(" "))[0]:
+                epoch, text = epoch + int(words[0]), words[2]
+        report(epoch / (epochs * len(notes)), text)

@@ -1,0 +1,95 @@
+"""The rounds of truncated sequential neural posterior estimation (TSNPE, Deistler et al. 2022).
+
+Each round proposes from the prior, cut down to the region that the rounds before have not ruled out, and trains on all
+simulations inside it. Because the proposal is the prior up to a constant, what is learned is the posterior itself and
+needs no correction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurofit.infer.density import Density
+from neurofit.infer.discrepancy import NEAREST
+from neurofit.infer.train import Schedule
+from neurofit.infer.truncated import prior_inside
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a posterior is found: everything that decides it besides data, model and seed.
+
+    Attributes
+    ----------
+    rounds, simulations
+        How many rounds of how many simulations each.
+    members
+        Networks in the ensemble.
+    schedule
+        Network and training.
+    truncation
+        The share of each round's posterior that its region may leave out.
+    nearest
+        Simulations asked for the model's discrepancy.
+    """
+
+    rounds: int = 5
+    simulations: int = 5000
+    members: int = 3
+    schedule: Schedule = field(default_factory=Schedule)
+    truncation: float = 1e-3
+    nearest: int = NEAREST
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Method:
+        return Method(**{**values, "schedule": Schedule(**values["schedule"])})
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Where the rounds so far have left posterior: the prior's support cut at each round's threshold.
+
+    Attributes
+    ----------
+    cuts
+        ``(density, threshold)`` of each round, oldest first.
+    """
+
+    cuts: Sequence[tuple[Density, float]] = ()
+
+    def __call__(self, z: Array) -> NDArray[np.bool_]:
+        """``[row]``: does each row of ``z`` lie inside?"""
+        inside = np.ones(len(z), dtype=bool)
+        # the newest cut is the tightest, and the others are only asked about what it leaves
+        for density, threshold in reversed(self.cuts):
+            inside[inside] = density.log_prob(z[inside]) > threshold
+        return inside
+
+    def cut(self, density: Density, share: float, seed: int) -> Region:
+        """The region with one more round's cut, leaving out ``share`` of that round's posterior."""
+        z = density.sample(5000, seed)
+        threshold = float(np.quantile(density.log_prob(z), share))
+        return Region((*self.cuts, (density, threshold)))
+
+    def propose(self, n: int, seed: int) -> Array:
+        """``n`` draws of the prior inside the region, ``[n, parameter]`` in ``z``."""
+        rng = np.random.default_rng(seed)
+        if not self.cuts:
+            raise ValueError("without a cut the region is the prior itself")
+        density = self.cuts[-1][0]
+        return prior_inside(self, density.sample(5000, seed), n, rng)
+
+
+def usable(z: Array, valid: NDArray[np.bool_], region: Callable[[Array], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Which simulations a round may train on: valid ones inside the region, whichever round they come from."""
+    return np.asarray(valid & region(z))

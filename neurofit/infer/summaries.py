@@ -1,0 +1,168 @@
+"""What the network sees of a cell: summaries scaled by their tolerance and centred on the observation.
+
+Three decisions live here, and the run directory records each of them:
+
+* *Which* features: those of the catalogue's default list (or the user's) that are defined in the observation. A
+  feature the cell does not have (no spike, no latency) is already told by its spike count.
+* *Tolerance*: every summary gets Gaussian noise with the standard deviation its feature states, drawn anew in every
+  epoch of training. The posterior is then that of a model which explains the cell up to those tolerances.
+* *Undefined* in a simulation: the value is set far from the observation and a flag says that it was not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurofit.errors import BadInput
+from neurofit.features import ALWAYS_DEFINED, SUMMARIES, FeatureTable
+from neurofit.features.catalogue import columns_for, feature_of
+
+# Differences are squashed by asinh beyond this many tolerances: near the observation the network sees them as they
+# are, far away only roughly how far.
+LINEAR_TOLERANCES = 5.0
+# Where an undefined value is put, in tolerances.
+UNDEFINED_AT = 50.0
+
+
+@dataclass(frozen=True, eq=False)
+class Summaries:
+    """The observation's summaries, and how a simulation is compared with them.
+
+    Attributes
+    ----------
+    names
+        Columns of a :class:`FeatureTable`.
+    observed
+        ``[summary]``, in the features' units.
+    tolerance
+        ``[summary]``: standard deviation on each summary's own scale.
+    log
+        ``[summary]``: is that scale logarithmic?
+    flagged
+        Positions of the summaries that can be undefined and whose flags the network sees.
+    """
+
+    names: tuple[str, ...]
+    observed: NDArray[np.float64]
+    tolerance: NDArray[np.float64]
+    log: NDArray[np.bool_]
+    flagged: tuple[int, ...]
+
+    @staticmethod
+    def of(
+        observed: FeatureTable,
+        features: Sequence[str] = SUMMARIES,
+        tolerance: Mapping[str, float] | None = None,
+    ) -> Summaries:
+        """Choose the summaries of one observed row.
+
+        Parameters
+        ----------
+        observed
+            One row.
+        features
+            Names from the catalogue.
+        tolerance
+            ``{feature: standard deviation}`` in place of the catalogue's.
+
+        Raises
+        ------
+        BadInput
+            If none of the features is defined, or a tolerance is not a positive number of a known feature.
+        """
+        given = dict(tolerance or {})
+        for name, value in given.items():
+            if name not in features or not (np.isfinite(value) and value > 0):
+                raise BadInput(
+                    f"tolerance {name} = {value}", expected=f"a positive number for one of {', '.join(features)}"
+                )
+        sweeps = sorted(observed.levels_pa)
+        table = observed.select(columns_for(features, sweeps))
+        keep = table.defined[0]
+        if not keep.any():
+            raise BadInput("none of the features is defined in the observation", expected=", ".join(features))
+        names = tuple(name for name, defined in zip(table.names, keep, strict=True) if defined)
+        specs = [feature_of(name) for name in names]
+        can_be_undefined = tuple(j for j, f in enumerate(specs) if f.name not in ALWAYS_DEFINED)
+        return Summaries(
+            names=names,
+            observed=table.values[0, keep],
+            tolerance=np.array([given.get(f.name, f.tolerance) for f in specs]),
+            log=np.array([f.scale == "log" for f in specs]),
+            flagged=can_be_undefined,
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def deviations(self, table: FeatureTable) -> NDArray[np.float64]:
+        """How far each simulation lies from the observation, ``[row, summary]`` in tolerances; NaN where undefined."""
+        chosen = table.select(self.names)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = np.where(self.log, np.log(np.maximum(chosen.values, 1e-12)), chosen.values)
+            target = np.where(self.log, np.log(np.maximum(self.observed, 1e-12)), self.observed)
+            result = (values - target) / self.tolerance
+        return np.where(chosen.defined, result, np.nan)
+
+    def encode(self, deviations: torch.Tensor) -> torch.Tensor:
+        """The network's input, ``[row, input]``, from deviations in tolerances (NaN where undefined).
+
+        The observation itself is :meth:`encode` of zeros.
+        """
+        undefined = torch.isnan(deviations)
+        filled = torch.where(undefined, torch.full_like(deviations, UNDEFINED_AT), deviations)
+        squashed = LINEAR_TOLERANCES * torch.asinh(filled / LINEAR_TOLERANCES)
+        flags = undefined[:, list(self.flagged)].to(deviations.dtype)
+        return torch.cat([squashed, flags], dim=1)
+
+    @property
+    def n_inputs(self) -> int:
+        return len(self.names) + len(self.flagged)
+
+    def log_kernel(self, deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``[row]``: log density of the observation given one simulation, under the tolerances.
+
+        A simulation in which a summary is undefined that the cell has cannot have made the observation.
+        """
+        squares = np.where(np.isnan(deviations), np.inf, deviations**2)
+        return np.asarray(-0.5 * squares.sum(axis=1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the run directory."""
+        return {
+            "names": list(self.names),
+            "observed": self.observed.tolist(),
+            "tolerance": self.tolerance.tolist(),
+            "log": self.log.tolist(),
+            "flagged": list(self.flagged),
+        }
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Summaries:
+        return Summaries(
+            tuple(values["names"]),
+            np.array(values["observed"]),
+            np.array(values["tolerance"]),
+            np.array(values["log"]),
+            tuple(values["flagged"]),
+        )
+
+
+def noisy(
+    table: FeatureTable, summaries: Summaries, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Summaries of simulations with their tolerance added as noise: ``values`` and ``defined``, ``[row, summary]``.
+
+    What a check compares the cell with when it asks whether model and cell agree *up to the tolerances*.
+    """
+    chosen = table.select(summaries.names)
+    noise = rng.standard_normal(chosen.values.shape) * summaries.tolerance
+    with np.errstate(over="ignore"):
+        values = np.where(summaries.log, chosen.values * np.exp(noise), chosen.values + noise)
+    return np.where(chosen.defined, values, np.nan), chosen.defined

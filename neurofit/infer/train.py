@@ -1,0 +1,219 @@
+"""Training a conditional density estimator to a budget: scheduled learning rate, validation set, best weights kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sbi.neural_nets import posterior_nn
+from torch import Tensor
+
+from neurofit.errors import TrainingError
+
+Progress = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A network and how it is trained; goes into the run directory as it is.
+
+    Attributes
+    ----------
+    density
+        One of sbi's estimators.
+    hidden, transforms
+        Its size.
+    epochs, batch_size
+        The budget; training always runs through the schedule and keeps the best epoch's weights.
+    peak_rate, warm_up
+        One-cycle schedule (Smith and Topin 2019): up to the peak over this fraction of the steps, then down to zero.
+    weight_decay
+        Of AdamW.
+    validation
+        Fraction of the simulations held out.
+    """
+
+    density: Literal["maf", "nsf", "mdn"] = "maf"
+    hidden: int = 64
+    transforms: int = 5
+    epochs: int = 60
+    batch_size: int = 256
+    peak_rate: float = 5e-3
+    warm_up: float = 0.15
+    weight_decay: float = 0.1
+    validation: float = 0.1
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained network and the story of its training.
+
+    Attributes
+    ----------
+    estimator
+        sbi's density estimator of ``z`` given the encoded summaries.
+    training, validation
+        ``[epoch]``: mean negative log-probability per simulation, in nats.
+    best_epoch
+        Whose weights were kept.
+    reading
+        The loss curve in words.
+    """
+
+    estimator: Any
+    training: NDArray[np.float64]
+    validation: NDArray[np.float64]
+    best_epoch: int
+    reading: str
+
+
+def build_estimator(schedule: Schedule, z: Tensor, x: Tensor) -> Any:
+    """sbi's density estimator for these shapes; ``z`` and ``x`` set its standardisation."""
+    size = {"hidden_features": schedule.hidden}
+    if schedule.density != "mdn":
+        size["num_transforms"] = schedule.transforms
+    build = posterior_nn(schedule.density, z_score_theta="independent", z_score_x="independent", **size)
+    return build(z, x)
+
+
+def train(
+    z: NDArray[np.float64],
+    deviations: NDArray[np.float64],
+    held: NDArray[np.intp],
+    encode: Callable[[Tensor], Tensor],
+    schedule: Schedule,
+    seed: int,
+    progress: Progress | None = None,
+) -> Trained:
+    """Learn ``q(z | encode(deviations + noise))``.
+
+    Parameters
+    ----------
+    z
+        ``[simulation, parameter]``, unbounded.
+    deviations
+        ``[simulation, summary]`` in tolerances; standard normal noise is added anew in each epoch.
+    held
+        Positions of the simulations that are only used to validate.
+    encode
+        From deviations to the network's input.
+    seed
+        Fixes the weights, the batches and the noise.
+    progress
+        Called with ``(epoch, text)`` after each epoch.
+
+    Raises
+    ------
+    TrainingError
+        If there are too few simulations, or the loss is not finite even at a tenth of the learning rate.
+    """
+    if len(z) < 50:
+        raise TrainingError(f"{len(z)} usable simulations are too few to train on: at least 50 are needed.")
+    try:
+        return _train(z, deviations, held, encode, schedule, seed, 1.0, progress)
+    except FloatingPointError:
+        pass
+    try:
+        return _train(z, deviations, held, encode, schedule, seed, 0.1, progress)
+    except FloatingPointError as error:
+        raise TrainingError(
+            "The network's loss was not finite, at the learning rate of the schedule and at a tenth of it. "
+            "The simulations are kept; try another density estimator or a smaller network."
+        ) from error
+
+
+def _train(
+    z: NDArray[np.float64],
+    deviations: NDArray[np.float64],
+    held: NDArray[np.intp],
+    encode: Callable[[Tensor], Tensor],
+    schedule: Schedule,
+    seed: int,
+    slower: float,
+    progress: Progress | None,
+) -> Trained:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rng = torch.Generator().manual_seed(seed)
+    targets = torch.as_tensor(z, dtype=torch.float32)
+    inputs = torch.as_tensor(deviations, dtype=torch.float32)
+
+    def noisy(rows: Tensor) -> Tensor:
+        return encode(rows + torch.randn(rows.shape, generator=rng))
+
+    kept = np.ones(len(z), dtype=bool)
+    kept[held] = False
+    used = torch.as_tensor(np.flatnonzero(kept))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        estimator = build_estimator(schedule, targets[used], noisy(inputs[used]))
+    estimator.to(device)
+    # the validation set's noise is drawn once, several times over, so that epochs are compared on the same task
+    held_z = targets[held].repeat(4, 1).to(device)
+    held_x = noisy(inputs[held].repeat(4, 1)).to(device)
+
+    batch = min(schedule.batch_size, len(used))
+    per_epoch = math.ceil(len(used) / batch)
+    optimiser = torch.optim.AdamW(
+        estimator.parameters(), lr=schedule.peak_rate * slower, weight_decay=schedule.weight_decay
+    )
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        max_lr=schedule.peak_rate * slower,
+        total_steps=schedule.epochs * per_epoch,
+        pct_start=schedule.warm_up,
+    )
+    losses: list[tuple[float, float]] = []
+    best: dict[str, Tensor] = {}
+    for epoch in range(schedule.epochs):
+        estimator.train()
+        total = 0.0
+        for rows in used[torch.randperm(len(used), generator=rng)].split(batch):
+            optimiser.zero_grad()
+            loss = estimator.loss(targets[rows].to(device), noisy(inputs[rows]).to(device)).mean()
+            if not torch.isfinite(loss):
+                raise FloatingPointError
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(estimator.parameters(), 5.0)
+            optimiser.step()
+            scheduler.step()
+            total += loss.item() * len(rows)
+        estimator.eval()
+        with torch.no_grad():
+            value = float(torch.cat([
+                estimator.loss(a, b) for a, b in zip(held_z.split(4096), held_x.split(4096), strict=True)
+            ]).mean())  # fmt: skip
+        if math.isfinite(value) and value < min((v for _, v in losses), default=math.inf):
+            best = copy.deepcopy(estimator.state_dict())
+        losses.append((total / len(used), value))
+        if progress is not None:
+            progress(epoch + 1, f"loss {value:.2f}")
+    if not best:
+        raise FloatingPointError
+    estimator.load_state_dict(best)
+    estimator.to("cpu").eval()
+    training, validation = np.array(losses).T
+    return Trained(estimator, training, validation, int(validation.argmin()), read_losses(training, validation))
+
+
+def read_losses(training: NDArray[np.float64], validation: NDArray[np.float64]) -> str:
+    """The loss curve in words: converged, still falling, or overfitting."""
+    n, best = len(validation), int(validation.argmin())
+    tail = max(3, n // 10)
+    falling = validation[-2 * tail : -tail].mean() - validation[-tail:].mean() if n >= 2 * tail else np.inf
+    gap = validation[best] - training[best]
+    if best < 0.7 * n and validation[-tail:].mean() - validation[best] > 0.2:
+        return f"overfitting after epoch {best + 1} of {n}; the weights of that epoch were kept"
+    if falling > 0.1:
+        return "still falling at the end: more epochs or simulations would help"
+    if gap > 1.0:
+        return f"converged, but {gap:.1f} nats better on its own simulations than on held-out ones: more would help"
+    return "converged"

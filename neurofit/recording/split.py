@@ -1,0 +1,79 @@
+"""Which sweeps and which stretch of a recording are fitted, and which are held out to be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neurofit.errors import StimulusError
+from neurofit.recording.recording import Recording
+
+# Features need no more than this; the recording is thinned to a whole multiple of its own interval below it.
+SAMPLE_MS = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A recording cut into what is fitted and what is not.
+
+    Attributes
+    ----------
+    fitted
+        The chosen sweeps around the chosen test step.
+    held_out
+        ``{name: Recording}``: the other sweeps of that step, and every sweep of the other steps.
+    """
+
+    fitted: Recording
+    held_out: dict[str, Recording]
+
+
+def split(recording: Recording, sweeps: Sequence[int], step: int = 1) -> Split:
+    """Cut a recording around one of its test steps.
+
+    Parameters
+    ----------
+    sweeps
+        Numbers of the sweeps to fit.
+    step
+        Which of ``recording.stimulus.test_steps``, counted from 1.
+
+    Raises
+    ------
+    StimulusError
+        If the recording has no such step.
+    RecordingError
+        If it lacks one of the sweeps.
+    """
+    steps = recording.stimulus.test_steps
+    if not steps:
+        raise StimulusError(
+            "there is no current step to fit",
+            where=recording.source.path,
+            expected="at least one epoch of constant current that varies between sweeps or differs from the holding level",
+            advice="This version of neurofit fits current steps only.",
+        )
+    if not 1 <= step <= len(steps):
+        raise StimulusError(
+            f"there is no step {step}",
+            where=recording.source.path,
+            expected=f"a step from 1 to {len(steps)}",
+        )
+    fitted = _around(recording, sweeps, step)
+    rest = [s for s in recording.sweep_numbers if s not in set(sweeps)]
+    held_out = {f"step {step}, other sweeps": _around(recording, rest, step)} if rest else {}
+    for other in range(1, len(steps) + 1):
+        if other != step:
+            held_out[f"step {other}"] = _around(recording, recording.sweep_numbers, other)
+    return Split(fitted, held_out)
+
+
+def _around(recording: Recording, sweeps: Sequence[int], step: int) -> Recording:
+    chosen = recording.stimulus.test_steps[step - 1]
+    start, stop = recording.window_of(chosen)
+    every = max(1, int(SAMPLE_MS / recording.dt_ms + 1e-6))
+    grid = every * recording.dt_ms
+    # the step's edge must fall on the thinned grid, or current and voltage would part by a sample
+    edge = recording.start_ms + chosen.start_ms
+    start = max(edge - int((edge - start) / grid + 1e-6) * grid, recording.start_ms)
+    return recording.select(sweeps, (start, stop)).at(grid)

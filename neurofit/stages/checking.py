@@ -1,0 +1,205 @@
+"""The checks of a run: can this model and prior make this cell, does the fit, and what is to be said about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurofit import check
+from neurofit.check.conflict import conflicts_with
+from neurofit.check.predictive import compare, compare_counts
+from neurofit.check.result import CheckResult
+from neurofit.check.verdict import decide
+from neurofit.features import FeatureTable, extract_features
+from neurofit.features.catalogue import feature_of
+from neurofit.infer import Density, Method, Summaries, expected_coverage
+from neurofit.infer.summaries import noisy
+from neurofit.progress import Progress
+from neurofit.recording import Recording
+from neurofit.recording.split import Split
+from neurofit.stages.seeds import stream_seed
+from neurofit.stages.simulating import KEEP_MS, SimulationSet
+from neurofit.stages.training import Round, pooled
+from neurofit.store import Run
+
+Array = NDArray[np.float64]
+
+PRIOR, LAST = "the prior predictive", "the last round's simulations"
+# The strict check and the raw ones need no more references than this.
+MOST_REFERENCES = 2000
+
+
+def check_prior(
+    run: Run, prior: SimulationSet, fitted: Recording, declared: Summaries, *, seed: int, progress: Progress
+) -> dict[str, CheckResult]:
+    """Before any training: can this model and prior make this cell at all?"""
+    with progress.bar("Checking the prior", 2) as advance:
+        results = _both_spaces(run, "prior", prior, fitted, declared, PRIOR, seed, advance)
+    said = results["summary"]
+    progress.say(f"Can this model and prior make this cell?  p = {said.p_value:.2g}")
+    for sentence in said.sentences[:4]:
+        progress.say(f"  {sentence}")
+    return results
+
+
+def _both_spaces(
+    run: Run,
+    name: str,
+    simulated: SimulationSet,
+    fitted: Recording,
+    declared: Summaries,
+    label: str,
+    seed: int,
+    advance: Any,
+) -> dict[str, CheckResult]:
+    """The summary check, tolerances included, and the raw check against one set of simulations."""
+
+    def summary() -> dict[str, Any]:
+        rows = np.flatnonzero(simulated.valid)[:MOST_REFERENCES]
+        rng = np.random.default_rng(stream_seed(seed, "check"))
+        values, defined = noisy(simulated.features.rows(rows), declared, rng)
+        return summary_check(declared, simulated.features, values, defined, f"{label}, tolerances included", seed).to_dict()
+
+    def raw() -> dict[str, Any]:
+        assert simulated.voltage_mv is not None
+        rows = simulated.valid[: len(simulated.voltage_mv)]
+        every = max(1, round(KEEP_MS / fitted.dt_ms))
+        step = fitted.stimulus.test_step
+        return check.raw(
+            fitted.voltage_mv[:, ::every],
+            simulated.voltage_mv[rows],
+            dt_ms=every * fitted.dt_ms,
+            step_ms=(step.start_ms, step.stop_ms),
+            label=label,
+            seed=stream_seed(seed, "check"),
+        ).to_dict()
+
+    results = {}
+    for count, (space, compute) in enumerate({"summary": summary, "raw": raw}.items(), 1):
+        results[space] = CheckResult.from_dict(run.json(f"checks/{name}-{space}.json", compute))
+        advance(count, space)
+    return results
+
+
+def summary_check(
+    declared: Summaries, table: FeatureTable, values: Array, defined: NDArray[np.bool_], label: str, seed: int
+) -> CheckResult:
+    """The observation's summaries against those of simulations ``[row, summary]``."""
+    chosen = table.select(declared.names)
+    return check.summary(
+        declared.observed,
+        np.where(defined, values, 0.0),
+        reference_defined=defined,
+        names=chosen.labels,
+        units=chosen.units,
+        label=label,
+        seed=stream_seed(seed, "check"),
+    )
+
+
+def check_fit(
+    run: Run,
+    sets: list[SimulationSet],
+    rounds: list[Round],
+    predicted: dict[str, SimulationSet],
+    cut: Split,
+    declared: Summaries,
+    *,
+    seed: int,
+    progress: Progress,
+) -> None:
+    """After the last round: does the fit explain the cell, what does it miss, and are its intervals right?"""
+    with progress.bar("Checking the fit", 6) as advance:
+        results = _both_spaces(run, "fit", sets[-1], cut.fitted, declared, LAST, seed, advance)
+        prior = CheckResult.from_dict(run.read_json("checks/prior-summary.json"))
+
+        chosen = predicted["fitted"].features.select(declared.names)
+        specs = [feature_of(name) for name in declared.names]
+        about = [
+            {"name": name, "label": label, "unit": f.unit, "aspect": f.aspect}
+            for name, label, f in zip(declared.names, chosen.labels, specs, strict=True)
+        ]
+        misses = compare(declared.observed, chosen.values, declared.tolerance, declared.log, about)
+        advance(3, "predictions")
+
+        z, deviations = pooled(sets, declared)
+        values = np.concatenate([s.features.select(declared.names).values for s in sets])
+        aspects = [f.aspect for f in specs]
+        conflicts = {
+            side: conflicts_with(
+                side, deviations, values, declared.observed, aspects, declared.names, chosen.labels, chosen.units,
+                [other for other in ("passive", "firing", "spike shape") if other != side],
+            )
+            for side in ("firing", "passive")
+        }  # fmt: skip
+        advance(4, "conflicts")
+
+        last = rounds[-1]
+        scaled = deviations * (declared.tolerance / last.summaries.tolerance)
+        coverage = expected_coverage(
+            last.density, last.summaries, z[last.held_out], scaled[last.held_out], stream_seed(seed, "check", 1)
+        )
+        advance(5, "calibration")
+
+        counts = {name: _counts(part, predicted[name], cut) for name, part in _parts(cut).items()}
+        verdict = decide(prior, results["summary"], misses, conflicts["firing"], counts["fitted"].hits)
+        run.write_json(
+            "checks/fit.json",
+            {
+                "verdict": verdict.to_dict(),
+                "misses": [vars(m) for m in misses],
+                "conflicts": {side: _conflicts_dict(c) for side, c in conflicts.items()},
+                "coverage": {
+                    "levels": coverage.levels, "covered": coverage.covered, "marginal": coverage.marginal,
+                    "n": len(coverage.ranks), "sentence": coverage.sentence(),
+                },
+                "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
+                "efficiency": importance_efficiency(last.density, last.summaries, predicted["fitted"]),
+                "invalid": int(sum((~s.valid).sum() for s in sets)),
+                "simulations": len(z),
+            },
+        )  # fmt: skip
+        advance(6, "done")
+    progress.say(str(verdict))
+
+
+def _parts(cut: Split) -> dict[str, Recording]:
+    return {"fitted": cut.fitted, **cut.held_out}
+
+
+def _conflicts_dict(conflicts: Any) -> dict[str, Any]:
+    return {**vars(conflicts), "found": [vars(c) for c in conflicts.found], "sentence": conflicts.sentence()}
+
+
+def _counts(part: Recording, predicted: SimulationSet, cut: Split) -> Any:
+    """Recorded and predicted spike counts of one part of the recording."""
+
+    def count(recording: Recording) -> Array:
+        table = extract_features(recording.voltage_mv, recording.stimulus, sweep_numbers=recording.sweep_numbers)
+        return table.values[0, : 0] if False else np.array([table.column(f"spike_count@{s}")[0] for s in recording.sweep_numbers])
+
+    columns = [predicted.features.column(f"spike_count@{s}") for s in part.sweep_numbers]
+    return compare_counts(
+        part.sweep_numbers,
+        part.stimulus.test_step.level_pa,
+        count(part),
+        np.column_stack(columns)[predicted.valid],
+        cut.fitted.stimulus.test_step.level_pa,
+        count(cut.fitted),
+    )
+
+
+def importance_efficiency(density: Density, summaries: Summaries, predicted: SimulationSet) -> float:
+    """Effective share of the posterior's draws under the tolerances themselves, between 0 and 1.
+
+    One simulation of a draw gives an unbiased estimate of the likelihood that the tolerances define; weighting the
+    draws by prior times that over the network's density would make them exact, and what share of them such weights
+    leave is how near the network's posterior is to it (Dax et al. 2023; one simulation a draw makes this a lower bound).
+    """
+    deviations = summaries.deviations(predicted.features)[predicted.valid]
+    z = predicted.z[predicted.valid]
+    log_weight = summaries.log_kernel(deviations) - 0.5 * (z**2).sum(axis=1) - density.log_prob(z)
+    weight = np.exp(log_weight - log_weight.max())
+    return float(weight.sum() ** 2 / (weight**2).sum() / len(weight)) if np.isfinite(log_weight).any() else 0.0

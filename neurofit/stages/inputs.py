@@ -1,0 +1,107 @@
+"""What goes into a run: its decisions, a copy of its data and template, and the compiled programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from neurofit.infer import Method, Summaries
+from neurofit.progress import Progress
+from neurofit.recording import Finding, Recording, Source
+from neurofit.recording.split import Split
+from neurofit.simulate import compile_for
+from neurofit.store import Run
+from neurofit.template import Model, parse_model
+
+
+def with_dividing_step(model: Model, sample_dt_ms: float) -> Model:
+    """The model at the longest time step that is no longer than its own and divides the sampling interval."""
+    return model.with_dt(sample_dt_ms / math.ceil(sample_dt_ms / model.dt_ms - 1e-9))
+
+
+def decisions(
+    recording: Recording,
+    sweeps: Sequence[int],
+    step: int,
+    model: Model,
+    declared: Summaries,
+    method: Method,
+    seed: int,
+) -> dict[str, Any]:
+    """Everything that decides a run's result, as plain values; two runs with the same are the same run."""
+    return {
+        "recording": {
+            "path": recording.source.path,
+            "sha256": recording.source.sha256,
+            "format": recording.source.format,
+            "current_from": recording.source.current_from,
+            "sweeps": list(sweeps),
+            "step": step,
+        },
+        "model": {"name": model.name, "path": model.path, "sha256": model.sha256, "dt_ms": model.dt_ms},
+        "summaries": {"names": list(declared.names), "tolerance": declared.tolerance.tolist()},
+        "method": method.to_dict(),
+        "seed": seed,
+    }
+
+
+def keep_inputs(run: Run, model: Model, cut: Split, findings: Sequence[Finding]) -> None:
+    """Copy the template and the sweeps into the run directory, so that it stands alone."""
+    run.file("model.toml", lambda path: path.write_text(model.text, encoding="utf-8"))
+    parts = {"fitted": cut.fitted, **cut.held_out}
+    run.arrays(
+        "data.npz",
+        lambda: {
+            f"{i}.{key}": array
+            for i, part in enumerate(parts.values())
+            for key, array in {
+                "voltage_mv": part.voltage_mv.astype(np.float32),
+                "current_pa": part.current_pa,
+                "sweeps": np.array(part.sweep_numbers),
+                "times": np.array([part.dt_ms, part.start_ms]),
+            }.items()
+        },
+    )
+    run.json(
+        "data.json",
+        lambda: {
+            "parts": list(parts),
+            "source": vars(cut.fitted.source),
+            "findings": [vars(finding) for finding in findings],
+        },
+    )
+
+
+def read_inputs(run: Run) -> tuple[Model, Split, tuple[Finding, ...]]:
+    """What :func:`keep_inputs` kept."""
+    decided = run.decisions()
+    model = parse_model((run / "model.toml").read_text(encoding="utf-8"), decided["model"]["path"])
+    about, arrays = run.read_json("data.json"), run.read_arrays("data.npz")
+    source = Source(**about["source"])
+    findings = tuple(Finding(f["kind"], f["severity"], f["message"], tuple(f["sweeps"])) for f in about["findings"])
+    parts = {}
+    for i, name in enumerate(about["parts"]):
+        dt_ms, start_ms = arrays[f"{i}.times"].tolist()
+        parts[name] = Recording(
+            arrays[f"{i}.voltage_mv"].astype(np.float64),
+            arrays[f"{i}.current_pa"],
+            dt_ms,
+            tuple(arrays[f"{i}.sweeps"].tolist()),
+            start_ms,
+            findings if i == 0 else (),
+            source,
+        )
+    fitted = parts.pop("fitted")
+    return model.with_dt(decided["model"]["dt_ms"]), Split(fitted, parts), findings
+
+
+def compile_all(model: Model, cut: Split, progress: Progress) -> None:
+    """Compile the programs for every shape of sweeps, side by side; nothing to do where they are cached."""
+    recordings = [cut.fitted, *cut.held_out.values()]
+    with progress.bar("Compiling the model", len(recordings)) as advance, ThreadPoolExecutor(2) as pool:
+        for count, _ in enumerate(pool.map(lambda part: compile_for(model, part.stimulus), recordings), 1):
+            advance(count, f"{count} of {len(recordings)} programs")

@@ -1,0 +1,231 @@
+"""The run directory: everything a run decided and found, written as it goes, so that the same command resumes.
+
+Files appear whole or not at all (written beside their place and renamed). A result that is there is used as it is; one
+that is not is computed. So a killed run loses what it was computing and nothing else. ::
+
+    run.toml                 what was decided, and the versions of what ran
+    model.toml               the template, as it was
+    data.npz                 the sweeps that were fitted and held out
+    simulations/NAME/*.npz   theta, then features batch by batch, then all of it in one file
+    rounds/N/                network, losses, region
+    posterior.csv  checks.json  predictions.csv  report.html
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from neurofit.errors import RunDirectoryError, RunFailed
+
+FORMAT = 1
+_PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Run:
+    """One run directory.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"Run({self.path})"
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @contextmanager
+    def started(self, decisions: Mapping[str, Any]) -> Iterator[None]:
+        """Hold the directory for this process, new or with a run of the same decisions in it.
+
+        Raises
+        ------
+        RunDirectoryError
+            If it holds something else, a run with other decisions, or is in use by another process.
+        """
+        file = self / "run.toml"
+        if self.path.exists() and not self.path.is_dir():
+            raise RunDirectoryError("the output is a file, not a directory", where=self.path)
+        if self.path.is_dir() and not file.is_file() and any(p.name != ".lock" for p in self.path.iterdir()):
+            raise RunDirectoryError(
+                "the output directory holds something that is not a run of neurofit",
+                where=self.path,
+                advice="Choose another directory; nothing was changed.",
+            )
+        if file.is_file():
+            _check_same(decisions, self.decisions(), self.path)
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self / ".lock")
+        try:
+            with lock.acquire(timeout=0):
+                if not file.is_file():
+                    versions = {name: version(name) for name in _PACKAGES}
+                    content = {"format": FORMAT, "versions": versions, "decisions": _plain(decisions)}
+                    self.write(file, tomli_w.dumps(content).encode())
+                yield
+        except Timeout:
+            raise RunDirectoryError(
+                "another process is working on this run",
+                where=self.path,
+                advice="Wait for it, or choose another output directory.",
+            ) from None
+
+    def decisions(self) -> dict[str, Any]:
+        """What the run decided.
+
+        Raises
+        ------
+        RunDirectoryError
+            If there is no run here, or one of another format.
+        """
+        file = self / "run.toml"
+        if not file.is_file():
+            raise RunDirectoryError("there is no run here", where=self.path, expected="a directory with a run.toml")
+        try:
+            content = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RunDirectoryError("run.toml cannot be read", where=file, found=str(error)) from error
+        if content.get("format") != FORMAT:
+            raise RunDirectoryError(
+                "the run was written by another version of neurofit",
+                where=file,
+                expected=f"format = {FORMAT}",
+                found=f"format = {content.get('format')}",
+            )
+        return dict(content["decisions"])
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that started the run."""
+        return dict(tomllib.loads((self / "run.toml").read_text(encoding="utf-8"))["versions"])
+
+    def arrays(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
+        """Arrays from ``name``, computed and written if they are not there."""
+        file = self / name
+        if not file.is_file():
+            self.write_arrays(name, compute())
+        return self.read_arrays(name)
+
+    def read_arrays(self, name: str) -> Arrays:
+        with np.load(self / name, allow_pickle=False) as found:
+            return {key: found[key] for key in found.files}
+
+    def write_arrays(self, name: str, arrays: Arrays) -> None:
+        with self._replacing(self / name) as temporary, temporary.open("wb") as out:
+            np.savez(out, **arrays)
+
+    def json(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Plain values from ``name``, computed and written if they are not there."""
+        file = self / name
+        if not file.is_file():
+            self.write_json(name, compute())
+        return self.read_json(name)
+
+    def read_json(self, name: str) -> Any:
+        return json.loads((self / name).read_text(encoding="utf-8"))
+
+    def write_json(self, name: str, values: Any) -> None:
+        self.write(self / name, json.dumps(_plain(values), indent=1, allow_nan=False).encode())
+
+    def write(self, file: Path, content: bytes) -> None:
+        """A whole file or none."""
+        with self._replacing(file) as temporary:
+            temporary.write_bytes(content)
+
+    def file(self, name: str, make: Callable[[Path], None]) -> Path:
+        """A file that ``make(path)`` writes, if it is not there."""
+        path = self / name
+        if not path.is_file():
+            with self._replacing(path) as temporary:
+                make(temporary)
+        return path
+
+    @contextmanager
+    def _replacing(self, file: Path) -> Iterator[Path]:
+        with writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+            os.close(handle)
+            temporary = Path(name)
+            try:
+                yield temporary
+                temporary.chmod(0o644)
+                os.replace(temporary, file)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """A full or forbidden disk, in words; what was finished stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunFailed(
+                f"The disk is full: {where} could not be written. What was finished is kept; "
+                "make room and run the same command again."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise RunDirectoryError("this place cannot be written to", where=where, found=str(error)) from error
+        raise
+
+
+def _check_same(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:
+    a, b = _flat(_plain(wanted)), _flat(found)
+    different = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    if different:
+        key = different[0]
+        more = f" and {len(different) - 1} more" if len(different) > 1 else ""
+        raise RunDirectoryError(
+            "the output directory holds another run",
+            where=path,
+            expected=f"the same decisions as before, {key} = {_short(b.get(key))}",
+            found=f"{key} = {_short(a.get(key))}{more}",
+            advice="Choose another directory, or repeat the old command to resume; nothing was changed.",
+        )
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(values, dict):
+        return {k: v for key, value in values.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
+    return {prefix.rstrip("."): values}
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _plain(values: Any) -> Any:
+    """Nested plain values that TOML and JSON know; None is left out of tables."""
+    if isinstance(values, Mapping):
+        return {str(k): _plain(v) for k, v in values.items() if v is not None}
+    if isinstance(values, list | tuple):
+        return [_plain(v) for v in values]
+    if isinstance(values, np.ndarray):
+        return _plain(values.tolist())
+    if isinstance(values, np.generic):
+        return values.item()
+    return values
