@@ -102,7 +102,7 @@ class Recording:
     @property
     def time_ms(self) -> NDArray[np.float64]:
         """``[time]``, from the start of the file's sweep."""
-        return self.start_ms + np.arange(self.voltage_mv.shape[1]) * self.dt_ms
+        return self.start_ms + np.arange(self.voltage_mv.shape[1], dtype=np.float64) * self.dt_ms
 
     @property
     def stimulus(self) -> Stimulus:
@@ -130,9 +130,11 @@ class Recording:
         missing = sorted(set(chosen) - set(self.sweep_numbers))
         if missing or not chosen:
             raise RecordingError(
-                f"no sweep {', '.join(map(str, missing))} in this recording" if missing else "no sweep selected",
+                f"no sweep {', '.join(map(str, missing))} in this recording"
+                if missing
+                else "no sweep selected",
                 where=self.source.path,
-                expected=f"sweeps among {_ranges(self.sweep_numbers)}",
+                expected=f"sweeps among {ranges(self.sweep_numbers)}",
             )
         rows = [self.sweep_numbers.index(s) for s in chosen]
         start, stop = 0, self.voltage_mv.shape[1]
@@ -163,7 +165,9 @@ class Recording:
         """
         current = self.stimulus.at(dt_ms)
         k = round(dt_ms / self.dt_ms)
-        return replace(self, voltage_mv=self.voltage_mv[:, ::k], current_pa=current.current_pa, dt_ms=current.dt_ms)
+        return replace(
+            self, voltage_mv=self.voltage_mv[:, ::k], current_pa=current.current_pa, dt_ms=current.dt_ms
+        )
 
     def window_of(self, step: Step, before_ms: float = 100.0, after_ms: float = 150.0) -> tuple[float, float]:
         """The stretch of the file's sweep that a test step belongs to.
@@ -197,7 +201,7 @@ class Recording:
         return self.start_ms + start, self.start_ms + stop
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """``0-3, 7`` for (0, 1, 2, 3, 7)."""
     parts: list[list[int]] = []
     for n in sorted(numbers):
