@@ -112,7 +112,7 @@ def measure_electrode(recording: Recording) -> Electrode | None:
 
 
 def _jumps(recording: Recording) -> Jumps:
-    """Every edge of every sweep that begins from a quiet membrane and is not overrun by an action potential."""
+    """Every edge of every sweep that begins from a quiet membrane and that no action potential overruns."""
     dt, voltage, stimulus = recording.dt_ms, recording.voltage_mv, recording.stimulus
     tests = {step.start_ms for step in stimulus.test_steps}
     before = np.arange(-round(BEFORE_MS / dt), 0)

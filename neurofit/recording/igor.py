@@ -158,8 +158,7 @@ def _choose(where: Path, names: list[_Name], protocol: str | None, unnamed: list
             f"the waves are of {len(protocols)} protocols; the sweeps of one recording must share one",
             where=where,
             found=listing,
-            advice=f'Choose one: protocol="{protocols[0]}", or on the command line --protocol
-            {protocols[0]}.',
+            advice=f'Choose with protocol="{protocols[0]}" (command line: --protocol {protocols[0]}).',
         )
     if len(kept) > 1:
         raise RecordingError(

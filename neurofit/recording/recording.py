@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -104,7 +105,7 @@ class Recording:
         """``[time]``, from the start of the file's sweep."""
         return self.start_ms + np.arange(self.voltage_mv.shape[1], dtype=np.float64) * self.dt_ms
 
-    @property
+    @cached_property
     def stimulus(self) -> Stimulus:
         """The injected current of these sweeps."""
         return Stimulus(self.current_pa, self.dt_ms)
@@ -202,7 +203,7 @@ class Recording:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """``0-3, 7`` for (0, 1, 2, 3, 7)."""
+    """Sweep numbers as people write them: ``0-3, 7`` for (0, 1, 2, 3, 7)."""
     parts: list[list[int]] = []
     for n in sorted(numbers):
         if parts and n == parts[-1][-1] + 1:
