@@ -1,0 +1,154 @@
+"""Every feature neurofit measures: its unit, what it means, which aspect of a cell it belongs to, its tolerance.
+
+The tolerance is how far apart model and cell may lie and still be called alike: measurement error, what changes
+between repeats in one cell, and what any point model leaves out. It is a standard deviation, in the feature's unit or,
+for features that live on a logarithmic scale, in natural-logarithm units (0.2 is about 20 %). It enters inference as
+noise on the simulated features, as in Bernaerts et al. 2025, and sets the effect sizes of the checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Aspect = Literal["passive", "firing", "spike shape"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature.
+
+    Attributes
+    ----------
+    name, unit
+        ``unit`` is ``"1"`` for counts and ratios.
+    scale
+        ``"linear"`` or ``"log"``: the scale on which the tolerance is meant.
+    tolerance
+        Standard deviation on that scale.
+    per_sweep
+        One value a sweep, or one for the cell.
+    aspect
+        The side of the cell it describes.
+    label
+        Its name in a sentence.
+    meaning
+        How it is measured.
+    source
+        eFEL's name for it where it is eFEL's, otherwise "neurofit".
+    """
+
+    name: str
+    unit: str
+    scale: Literal["linear", "log"]
+    tolerance: float
+    per_sweep: bool
+    aspect: Aspect
+    label: str
+    meaning: str
+    source: str
+
+
+# Counts: the variance .12 of Bernaerts et al. 2025, so that a miss of one spike is three tolerances. Voltages: a few
+# mV, what junction potentials are known to. Times and resistances: 15 to 30 %.
+_PER_SWEEP = (
+    Feature("rest", "mV", "linear", 2.0, True, "passive", "resting potential",
+            "median voltage over the last 100 ms of holding current before the current first changes", "neurofit"),
+    Feature("rest_sd", "mV", "log", 0.4, True, "passive", "noise at rest",
+            "standard deviation of the voltage over the same stretch, 1.48 times the median absolute deviation", "neurofit"),
+    Feature("steady_state_voltage", "mV", "linear", 2.0, True, "passive", "steady-state voltage",
+            "median voltage over the last fifth of the step; between spikes where there are any", "neurofit"),
+    Feature("peak_deflection", "mV", "linear", 2.0, True, "passive", "peak deflection",
+            "largest deviation from rest, smoothed over 5 ms, during a step that hyperpolarises", "neurofit"),
+    Feature("sag", "mV", "linear", 1.0, True, "passive", "sag",
+            "steady-state voltage minus the peak of the deflection, during a step that hyperpolarises", "neurofit"),
+    Feature("after_step", "mV", "linear", 2.0, True, "passive", "voltage after the step",
+            "mean voltage from 50 ms after the step to the end of the window (at most 150 ms), minus rest", "neurofit"),
+    Feature("spike_count", "1", "linear", 0.35, True, "firing", "spike count",
+            "spikes during the step", "Spikecount_stimint"),
+    Feature("latency", "ms", "log", 0.2, True, "firing", "latency to the first spike",
+            "from the start of the step to the first spike's peak", "time_to_first_spike"),
+    Feature("first_isi", "ms", "log", 0.2, True, "firing", "first inter-spike interval",
+            "between the first two peaks of the step", "peak_time"),
+    Feature("last_isi", "ms", "log", 0.2, True, "firing", "last inter-spike interval",
+            "between the last two peaks of the step, with three spikes or more", "peak_time"),
+    Feature("isi_cv", "1", "linear", 0.1, True, "firing", "variation of the inter-spike intervals",
+            "standard deviation over mean of the intervals, with four spikes or more", "peak_time"),
+    Feature("threshold", "mV", "linear", 3.0, True, "spike shape", "spike threshold",
+            "voltage at which the first spike begins", "AP_begin_voltage"),
+    Feature("spike_height", "mV", "linear", 4.0, True, "spike shape", "spike height",
+            "peak of the first spike minus its threshold", "AP_amplitude"),
+    Feature("half_width", "ms", "log", 0.2, True, "spike shape", "spike half-width",
+            "of the first spike, at half of its height", "AP_duration_half_width"),
+    Feature("upstroke", "mV/ms", "log", 0.25, True, "spike shape", "upstroke",
+            "steepest rise of the first spike", "AP_peak_upstroke"),
+    Feature("downstroke", "mV/ms", "log", 0.25, True, "spike shape", "downstroke",
+            "steepest fall of the first spike, as a positive number", "AP_peak_downstroke"),
+    Feature("trough", "mV", "linear", 3.0, True, "spike shape", "trough between spikes",
+            "median of the lowest voltages between neighbouring spikes", "min_between_peaks_values"),
+    Feature("height_decline", "mV", "linear", 4.0, True, "spike shape", "decline of spike height",
+            "height of the first spike minus the mean height of the rest", "AP_amplitude"),
+)
+
+_PER_CELL = (
+    Feature("resting_potential", "mV", "linear", 2.0, False, "passive", "resting potential",
+            "median over the sweeps of their rest", "neurofit"),
+    Feature("resting_noise", "mV", "log", 0.4, False, "passive", "noise at rest",
+            "median over the sweeps of their noise at rest", "neurofit"),
+    Feature("electrode_resistance", "Mohm", "linear", 1.0, False, "passive", "electrode resistance",
+            "jump of the voltage within 0.3 ms of a change in current, over that change", "neurofit"),
+    Feature("input_resistance", "Mohm", "log", 0.15, False, "passive", "input resistance",
+            "slope of steady-state voltage over current at and below the holding level, minus the electrode's",
+            "neurofit"),
+    Feature("peak_input_resistance", "Mohm", "log", 0.15, False, "passive", "peak input resistance",
+            "slope of the peak deflection over current below the holding level, minus the electrode's", "neurofit"),
+    Feature("sag_fraction", "1", "linear", 0.07, False, "passive", "sag fraction",
+            "1 minus input resistance over peak input resistance", "neurofit"),
+    Feature("membrane_time_constant", "ms", "log", 0.25, False, "passive", "membrane time constant",
+            "time to 1 - 1/e of the peak deflection, electrode's jump removed, in steps that hyperpolarise", "neurofit"),
+    Feature("rheobase", "pA", "linear", 15.0, False, "firing", "rheobase",
+            "lowest level that fired, above the holding current", "Spikecount_stimint"),
+    Feature("fi_slope", "Hz/pA", "log", 0.2, False, "firing", "slope of the f-I curve",
+            "least squares over the levels from rheobase up", "Spikecount_stimint"),
+    Feature("mean_threshold", "mV", "linear", 3.0, False, "spike shape", "first-spike threshold",
+            "mean over the sweeps of the first spike's threshold", "AP_begin_voltage"),
+    Feature("mean_spike_height", "mV", "linear", 4.0, False, "spike shape", "first-spike height",
+            "mean over the sweeps of the first spike's height", "AP_amplitude"),
+    Feature("mean_half_width", "ms", "log", 0.2, False, "spike shape", "first-spike half-width",
+            "mean over the sweeps of the first spike's half-width", "AP_duration_half_width"),
+    Feature("mean_upstroke", "mV/ms", "log", 0.25, False, "spike shape", "first-spike upstroke",
+            "mean over the sweeps of the first spike's steepest rise", "AP_peak_upstroke"),
+    Feature("mean_downstroke", "mV/ms", "log", 0.25, False, "spike shape", "first-spike downstroke",
+            "mean over the sweeps of the first spike's steepest fall", "AP_peak_downstroke"),
+    Feature("mean_trough", "mV", "linear", 3.0, False, "spike shape", "trough between spikes",
+            "mean over the sweeps of their troughs", "min_between_peaks_values"),
+    Feature("mean_height_decline", "mV", "linear", 4.0, False, "spike shape", "decline of spike height",
+            "mean over the sweeps with two spikes or more", "AP_amplitude"),
+)  # fmt: skip
+
+FEATURES: dict[str, Feature] = {feature.name: feature for feature in _PER_SWEEP + _PER_CELL}
+PER_SWEEP: tuple[str, ...] = tuple(feature.name for feature in _PER_SWEEP)
+PER_CELL: tuple[str, ...] = tuple(feature.name for feature in _PER_CELL)
+
+# What inference sees: firing sweep by sweep, the rest once for the cell.
+SUMMARIES: tuple[str, ...] = (
+    "spike_count", "latency", "first_isi", "last_isi", "steady_state_voltage", "after_step",
+    "resting_potential", "resting_noise", "electrode_resistance", "input_resistance", "sag_fraction",
+    "membrane_time_constant", "mean_threshold", "mean_spike_height", "mean_half_width", "mean_upstroke",
+    "mean_downstroke", "mean_trough", "mean_height_decline",
+)  # fmt: skip
+
+
+def feature_of(column: str) -> Feature:
+    """The feature behind a column's name: ``"spike_count@4"`` is ``spike_count`` in sweep 4."""
+    return FEATURES[column.partition("@")[0]]
+
+
+def columns_for(features: Iterable[str], sweeps: Iterable[int]) -> list[str]:
+    """Column names of some features over some sweeps."""
+    numbers = list(sweeps)
+    names: list[str] = []
+    for name in features:
+        names += [f"{name}@{s}" for s in numbers] if FEATURES[name].per_sweep else [name]
+    return names

@@ -1,0 +1,85 @@
+"""A table of features: values with a mask, names and units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from neurofit.features.catalogue import Feature, feature_of
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """Features of one or many cells, recorded or simulated.
+
+    Attributes
+    ----------
+    values
+        ``[row, feature]``; NaN where undefined.
+    defined
+        ``[row, feature]``: a feature that does not exist (no spike, so no spike width) is ``False`` here.
+    names
+        ``"spike_count@4"`` is the spike count of sweep 4; a name without ``@`` belongs to the whole cell.
+    levels_pa
+        ``{sweep number: level of the test step}``, for labels.
+    """
+
+    values: NDArray[np.float64]
+    defined: NDArray[np.bool_]
+    names: tuple[str, ...]
+    levels_pa: dict[int, float]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return tuple(self.feature(name).unit for name in self.names)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """``"spike count at +50 pA"``."""
+        return tuple(self.label(name) for name in self.names)
+
+    def feature(self, name: str) -> Feature:
+        return feature_of(name)
+
+    def label(self, name: str) -> str:
+        base, _, sweep = name.partition("@")
+        label = feature_of(base).label
+        return f"{label} at {self.levels_pa[int(sweep)]:+.0f} pA" if sweep else label
+
+    def select(self, names: Sequence[str]) -> FeatureTable:
+        """Some columns, by name, in that order."""
+        index = {name: j for j, name in enumerate(self.names)}
+        columns = [index[name] for name in names]
+        return FeatureTable(self.values[:, columns], self.defined[:, columns], tuple(names), self.levels_pa)
+
+    def rows(self, which: NDArray[np.bool_] | NDArray[np.intp] | slice) -> FeatureTable:
+        """Some rows."""
+        return FeatureTable(self.values[which], self.defined[which], self.names, self.levels_pa)
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """``[row]``, NaN where undefined."""
+        return self.values[:, self.names.index(name)]
+
+    def frame(self) -> pd.DataFrame:
+        """As a pandas table, ``<NA>``-free: undefined is NaN; units in ``.attrs["units"]``."""
+        frame = pd.DataFrame(self.values, columns=list(self.names))
+        frame.attrs["units"] = dict(zip(self.names, self.units, strict=True))
+        return frame
+
+    @staticmethod
+    def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:
+        """Rows of several tables with the same columns."""
+        first = tables[0]
+        return FeatureTable(
+            np.concatenate([t.values for t in tables]),
+            np.concatenate([t.defined for t in tables]),
+            first.names,
+            first.levels_pa,
+        )

@@ -1,0 +1,142 @@
+"""Model, stimulus, parameters and keys -> recorded voltage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from neurofit.errors import ParameterError, StimulusError
+from neurofit.recording import Stimulus
+from neurofit.simulate.keys import draw_keys, sweep_keys
+from neurofit.simulate.program import N_NEURONS, Program, describe, program, starting_voltage_mv
+from neurofit.template import Model
+
+# A membrane that leaves this range has blown up numerically.
+SANE_MV = (-500.0, 500.0)
+# The stream of a seed that simulate() takes its keys from.
+_STREAM = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """Simulated voltage.
+
+    Attributes
+    ----------
+    voltage_mv
+        ``[draw, sweep, time]`` in float32, what the electrode would report.
+    dt_ms
+        Sampling interval, the stimulus's own.
+    valid
+        ``[draw]``: finite and within ``SANE_MV`` throughout, in every sweep.
+    keys
+        ``[draw]``: give them back to get the same noise again.
+    """
+
+    voltage_mv: NDArray[np.float32]
+    dt_ms: float
+    valid: NDArray[np.bool_]
+    keys: NDArray[np.uint64]
+
+
+def simulate(
+    model: Model,
+    stimulus: Stimulus,
+    theta: ArrayLike | pd.DataFrame | Mapping[str, ArrayLike],
+    seed: int = 0,
+    *,
+    keys: ArrayLike | None = None,
+) -> Traces:
+    """Simulate every parameter set under every sweep of a stimulus.
+
+    Parameters
+    ----------
+    model
+        From :func:`neurofit.load_model`.
+    stimulus
+        The injected current; voltage is sampled as it is.
+    theta
+        ``[draw, parameter]`` in the template's units, columns as in ``model.free``, or a table by name.
+    seed
+        Gives every draw its key.
+    keys
+        ``[draw]`` keys instead of a seed: a simulation is a pure function of model, stimulus, parameters and key,
+        the same to the last bit in any batch and any order.
+
+    Raises
+    ------
+    ParameterError
+        For parameters of the wrong shape, name, or not finite.
+    StimulusError
+        If the model's time step does not divide the stimulus's.
+    CompileError, SimulationError
+        If the program cannot be built or fails.
+
+    Examples
+    --------
+    >>> import numpy as np, neurofit as nf
+    >>> current = np.zeros((1, 2000)); current[:, 500:1500] = 200.
+    >>> traces = nf.simulate(nf.load_model("lif"), nf.Stimulus(current, dt_ms=0.1), {"V_th": [-55., -45.]}, seed=1)
+    >>> traces.voltage_mv.shape, traces.valid.tolist()
+    ((2, 1, 2000), [True, True])
+    """
+    values = model.array(theta)
+    chosen = draw_keys(seed, _STREAM, len(values)) if keys is None else np.asarray(keys, dtype=np.uint64)
+    if chosen.shape != (len(values),):
+        raise ParameterError("one key per draw", expected=f"{len(values)} keys", found=f"{chosen.shape}")
+    compiled = compile_for(model, stimulus)
+    voltage = np.empty((len(values), stimulus.n_sweeps, stimulus.n_samples), dtype=np.float32)
+    for rows in batches(len(values), stimulus.n_sweeps):
+        voltage[rows] = run_batch(compiled, model, stimulus, values[rows], chosen[rows])
+    return Traces(voltage, stimulus.dt_ms, valid_draws(voltage), chosen)
+
+
+def compile_for(model: Model, stimulus: Stimulus) -> Program:
+    """The compiled program for a model and a stimulus's shape (from the cache where it is there)."""
+    ratio = stimulus.dt_ms / model.dt_ms
+    if ratio < 1 - 1e-9 or abs(ratio - round(ratio)) > 1e-6:
+        raise StimulusError(
+            f"the model's time step of {model.dt_ms:g} ms does not divide the stimulus's {stimulus.dt_ms:g} ms",
+            where=model.path,
+            advice="Change dt_ms under [integration] in the template, or resample the stimulus.",
+        )
+    return program(describe(model, stimulus.n_samples, stimulus.n_sweeps, stimulus.dt_ms))
+
+
+def batches(n_draws: int, n_sweeps: int) -> Iterator[slice]:
+    """Whole draws that fit one run of the program."""
+    if n_sweeps > N_NEURONS:
+        raise StimulusError(f"{n_sweeps} sweeps are more than one run holds", expected=f"at most {N_NEURONS}")
+    per_run = N_NEURONS // n_sweeps
+    return (slice(start, min(start + per_run, n_draws)) for start in range(0, n_draws, per_run))
+
+
+def run_batch(
+    compiled: Program,
+    model: Model,
+    stimulus: Stimulus,
+    theta: NDArray[np.float64],
+    keys: NDArray[np.uint64],
+) -> NDArray[np.float32]:
+    """One run of the program: ``[draw, sweep, time]`` in mV. ``theta`` ``[draw, parameter]``, at most one batch."""
+    n, sweeps = len(theta), stimulus.n_sweeps
+    voltage = compiled.run(
+        np.repeat(theta, sweeps, axis=0),
+        sweep_keys(keys, sweeps).ravel(),
+        np.tile(np.arange(sweeps, dtype=np.int32), n),
+        starting_voltage_mv(model, theta, stimulus.current_pa).ravel(),
+        stimulus.current_pa,
+    )
+    return voltage.reshape(n, sweeps, stimulus.n_samples)
+
+
+def valid_draws(voltage_mv: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """``[draw]``: did every sweep stay finite and within ``SANE_MV``?"""
+    low, high = SANE_MV
+    flat = voltage_mv.reshape(len(voltage_mv), -1)
+    # a comparison with NaN is false, so this finds the non-finite ones too
+    return np.asarray((flat.min(axis=1) > low) & (flat.max(axis=1) < high))
