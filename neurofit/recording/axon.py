@@ -119,7 +119,7 @@ def _injected(
     """Injected current ``[sweep, time]`` in pA, where it is from, and what there is to say about it."""
     recorded, channel, findings = _recorded_current(path, reader, channels, command)
     if recorded is not None:
-        fitted = fit_steps(recorded, dt_ms)
+        fitted = fit_steps(recorded, dt_ms, command.current_pa)
         follows = fitted is None or moves(fitted)
         if command.current_pa is None and follows:
             findings += [
@@ -222,7 +222,7 @@ def _recorded_current(
 def _compared(current_pa: NDArray[np.float64], command_pa: NDArray[np.float64]) -> list[Finding]:
     """What the recorded current and the protocol's command do not agree on."""
     apart = current_pa - command_pa
-    tolerance = max(5.0, 0.05 * float(np.ptp(command_pa)))
+    tolerance = max(5.0, 0.02 * float(np.ptp(command_pa)))
     # Not the largest: recorded edges lie a few samples behind the commanded ones.
     wrong = np.quantile(np.abs(apart), 0.95, axis=1) > tolerance
     if not wrong.any():

@@ -28,7 +28,8 @@ EPOCHS = {
     7: "biphasic train",
 }
 OFF, STEP = 0, 1
-FROM_FILE = 2
+NO_WAVEFORM, FROM_EPOCHS, FROM_FILE = 0, 1, 2
+HOLDING_SHARE = 64  # the first 1/64 of a sweep is at the holding level, before the first epoch
 LARGEST_PA = 1e5  # 100 nA: no pipette passes more into a neuron
 DIGITAL = "a digital output"
 
@@ -70,7 +71,11 @@ def protocol_command(reader: Any, has_user_list: bool, shape: tuple[int, ...]) -
     header: dict[str, Any] = reader._axon_info
     outputs = list(enumerate(header["listDACInfo"]))
     currents = [index for index, dac in outputs if current_scale_pa(text(dac["DACChUnits"])) is not None]
-    active = [index for index in currents if outputs[index][1]["nWaveformEnable"]]
+    active = [
+        index
+        for index in currents
+        if outputs[index][1]["nWaveformEnable"] and outputs[index][1]["nWaveformSource"] != NO_WAVEFORM
+    ]
     findings = _other_outputs(header, set(currents))
     if not currents:
         return Command(
@@ -100,13 +105,8 @@ def protocol_command(reader: Any, has_user_list: bool, shape: tuple[int, ...]) -
         return Command(None, tuple(doubts), describe, findings)
     scale = current_scale_pa(text(header["listDACInfo"][index]["DACChUnits"]))
     assert scale is not None
-    sweeps, *_ = reader.read_raw_protocol()
-    # The header's levels are 32 bit floats; seven digits are all they have.
-    current = np.stack([np.asarray(sweep[index], dtype=np.float64) * scale for sweep in sweeps])
-    current = np.round(current, 4)
-    if current.shape != shape:
-        doubts = [f"the protocol describes {current.shape} sweeps and samples, the recording has {shape}"]
-    elif not np.isfinite(current).all() or np.abs(current).max() > LARGEST_PA:
+    current = np.round(_draw(header, index, shape) * scale, 6)
+    if not np.isfinite(current).all() or np.abs(current).max() > LARGEST_PA:
         doubts = ["the protocol's levels are beyond 100 nA, so its scale is wrong"]
     return Command(None if doubts else current, tuple(doubts), describe, findings)
 
@@ -123,6 +123,8 @@ def _doubts(header: dict[str, Any], index: int, has_user_list: bool, shape: tupl
         )
     if dac["nWaveformSource"] == FROM_FILE:
         doubts.append("the command came from a stimulus file, which is not in the recording")
+    elif dac["nWaveformSource"] != FROM_EPOCHS:
+        doubts.append("the header does not say where the command came from")
     doubts += [
         f"the protocol holds a {EPOCHS.get(kind, f'kind of epoch ({kind}) that is not known')}, not only "
         "steps"
@@ -156,11 +158,33 @@ def _doubts(header: dict[str, Any], index: int, has_user_list: bool, shape: tupl
     )
     for sweep in (0, sweeps - 1):
         lasting = lengths.reshape(-1, 2) @ (1.0, float(sweep))
-        # The first 1/64 of a sweep is at holding, before the first epoch.
-        if (lasting < 0).any() or lasting.sum() + samples // 64 > samples:
+        if (lasting < 0).any() or lasting.sum() + samples // HOLDING_SHARE > samples:
             doubts.append("the protocol's epochs do not fit into the sweep")
             break
     return doubts
+
+
+def _draw(header: dict[str, Any], index: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """``[sweep, time]`` of an output's steps, in its own unit.
+
+    Neo's ``read_protocol`` draws the same, but draws every output, and fails if any other one has an epoch
+    that ends after the sweep.
+    """
+    sweeps, samples = shape
+    current = np.full(shape, _decimal(header["listDACInfo"][index]["fDACHoldingLevel"]))
+    for sweep in range(sweeps):
+        start = samples // HOLDING_SHARE
+        for epoch in _epochs(header, index):
+            stop = start + epoch["lEpochInitDuration"] + sweep * epoch["lEpochDurationInc"]
+            level, increment = _decimal(epoch["fEpochInitLevel"]), _decimal(epoch["fEpochLevelInc"])
+            current[sweep, start:stop] = level + sweep * increment
+            start = stop
+    return current
+
+
+def _decimal(value: float) -> float:
+    """A 32 bit level as its user typed it: 0.05 nA, not 0.0500000007."""
+    return float(str(np.float32(value)))
 
 
 def _other_outputs(header: dict[str, Any], currents: set[int]) -> tuple[Finding, ...]:

@@ -28,7 +28,9 @@ SETTLE_MS = 2.0  # on either side of an edge
 MIN_CHANGE_PA = 2.0  # smaller changes than this are not told from drift
 
 
-def fit_steps(current_pa: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64] | None:
+def fit_steps(
+    current_pa: NDArray[np.float64], dt_ms: float, command_pa: NDArray[np.float64] | None = None
+) -> NDArray[np.float64] | None:
     """The step command behind a recorded current.
 
     Parameters
@@ -37,6 +39,9 @@ def fit_steps(current_pa: NDArray[np.float64], dt_ms: float) -> NDArray[np.float
         ``[sweep, time]``, as recorded.
     dt_ms
         Sampling interval.
+    command_pa
+        ``[sweep, time]``, what the protocol commanded, if that is known. Its edges are tried first: with
+        them, even a pulse of a few samples is told from an artefact.
 
     Returns
     -------
@@ -49,15 +54,22 @@ def fit_steps(current_pa: NDArray[np.float64], dt_ms: float) -> NDArray[np.float
     if current_pa.shape[1] < 4 * REACH_BLOCKS * block:
         return None
     coarse = _block_medians(current_pa, block)
+    noise = _noise(current_pa, coarse, block)
+    if command_pa is not None:
+        fitted = _with_edges(current_pa, edges_of(command_pa), block, noise)
+        if _explains(current_pa, fitted, dt_ms):
+            return fitted
     edges = _edges(current_pa, coarse, block)
-    bounds = [0, *edges, current_pa.shape[1]]
-    if min(np.diff(bounds)) < 2 * block:
+    if min(np.diff([0, *edges, current_pa.shape[1]])) < 2 * block:
         return None
-    margin = max(1, block)
-    levels = np.stack([_level(current_pa[:, a:b], margin) for a, b in itertools.pairwise(bounds)], axis=1)
-    levels = _agree(levels, bounds, _noise(current_pa, coarse, block))
-    fitted = np.repeat(levels, np.diff(bounds), axis=1)
+    fitted = _with_edges(current_pa, edges, block, noise)
     return fitted if _explains(current_pa, fitted, dt_ms) else None
+
+
+def edges_of(command_pa: NDArray[np.float64]) -> list[int]:
+    """The samples at which any sweep of a command without noise changes."""
+    changes = (np.abs(np.diff(command_pa, axis=1)) > LEVEL_TOLERANCE_PA).any(axis=0)
+    return list((np.flatnonzero(changes) + 1).tolist())
 
 
 def moves(current_pa: NDArray[np.float64]) -> bool:
@@ -108,6 +120,15 @@ def _refine(current_pa: NDArray[np.float64], near: int, block: int) -> int:
     return low + int(np.argmax(way > 0.5))
 
 
+def _with_edges(
+    current_pa: NDArray[np.float64], edges: list[int], block: int, noise_pa: float
+) -> NDArray[np.float64]:
+    """``[sweep, time]``: each sweep at its median level between edges."""
+    bounds = [0, *edges, current_pa.shape[1]]
+    levels = [_level(current_pa[:, a:b], block) for a, b in itertools.pairwise(bounds)]
+    return np.repeat(_agree(np.stack(levels, axis=1), bounds, noise_pa), np.diff(bounds), axis=1)
+
+
 def _level(epoch_pa: NDArray[np.float64], margin: int) -> NDArray[np.float64]:
     """``[sweep]``: median of an epoch without its margins, where the amplifier settles."""
     inner = epoch_pa[:, margin:-margin] if epoch_pa.shape[1] > 4 * margin else epoch_pa
@@ -151,7 +172,7 @@ def _away_from_edges(
     """What the steps leave over, with 0 where the amplifier is settling."""
     rest = rest.copy()
     settle = max(1, round(SETTLE_MS / dt_ms))
-    for edge in np.flatnonzero((np.abs(np.diff(fitted, axis=1)) > 0).any(axis=0)) + 1:
+    for edge in edges_of(fitted):
         rest[:, max(0, edge - settle) : edge + settle] = 0.0
     return rest
 
