@@ -25,6 +25,7 @@ AFTER_MS = (0.3, 2.0)  # ... and one through this much after it (when the electr
 STRAIGHT_MV = 1.5  # where the voltage strays further from its lines, the cell is firing: no jump is read
 STEEP_MV_PER_MS = 1.0  # nor where the voltage was already moving this fast
 SMALLEST_STEP_PA = 10.0
+SYSTEMATIC_MV = 0.05  # a straight line through a charging membrane does not meet the edge better than this
 FEWEST_JUMPS = 3
 
 
@@ -103,7 +104,8 @@ def measure_electrode(recording: Recording) -> Electrode | None:
     if np.count_nonzero(test) >= FEWEST_JUMPS and np.ptp(step[test]) >= SMALLEST_STEP_PA:
         slope, intercept, slope_error, intercept_error = line(step[test], jump[test])
         if slope > 3 * slope_error:
-            offset, offset_error = -intercept / slope, intercept_error / slope
+            offset = -intercept / slope
+            offset_error = float(np.hypot(intercept_error, SYSTEMATIC_MV)) / slope
             unexplained = spread(jump[test] - intercept - slope * step[test])
             # If the steps are not what they say, only the slope holds.
             if abs(offset) > 5 * offset_error:
@@ -149,14 +151,17 @@ def _extrapolate(
     return coefficients[0], coefficients[1], stray
 
 
-def electrode_by_sweep(recording: Recording, jumps: Jumps) -> NDArray[np.float64]:
-    """MOhm of each sweep, from steps that all sweeps share, else from large ones; ``nan`` without any."""
+def electrode_by_sweep(recording: Recording, jumps: Jumps, only_shared: bool = False) -> NDArray[np.float64]:
+    """MOhm of each sweep, from steps that all sweeps share, else from large ones; ``nan`` without any.
+
+    ``only_shared`` leaves out the steps that differ between sweeps, where their levels are in doubt.
+    """
     shared = np.zeros(len(jumps.row), dtype=bool)
     for time in np.unique(jumps.time_ms):
         here = jumps.time_ms == time
         if np.ptp(jumps.step_pa[here]) < 1.0 and np.count_nonzero(here) > recording.n_sweeps / 2:
             shared |= here
-    use = shared if shared.any() else np.abs(jumps.step_pa) >= 50.0
+    use = shared if only_shared or shared.any() else np.abs(jumps.step_pa) >= 50.0
     by_sweep = np.full(recording.n_sweeps, np.nan)
     for row in np.unique(jumps.row[use]):
         here = use & (jumps.row == row)
@@ -184,7 +189,22 @@ def electrode_findings(
         text += "resistance that the bridge left."
     yield Finding("electrode-resistance", "warning" if warns else "note", text)
 
-    by_sweep = electrode_by_sweep(recording, electrode.jumps)
+    offset, error = electrode.offset_pa, electrode.offset_uncertainty_pa
+    largest_pa = float(np.abs(electrode.jumps.step_pa).max())
+    is_off = abs(offset) > max(
+        limits.offset_pa, limits.offset_share * largest_pa, limits.offset_errors * error
+    )
+    if is_off:
+        yield Finding(
+            "command-offset",
+            "warning",
+            f"At the edges of the test steps the voltage jumps as if the current were {abs(offset):.0f} pA "
+            f"(± {max(error, 1.0):.0f}) {'lower' if offset > 0 else 'higher'} than the levels say, by the "
+            "same amount in every sweep: the levels of the test steps are probably wrong by that "
+            "constant.",
+        )
+
+    by_sweep = electrode_by_sweep(recording, electrode.jumps, only_shared=is_off)
     change = trend(by_sweep[np.isfinite(by_sweep)])
     if abs(change) > max(limits.electrode_drift_mohm, limits.electrode_drift_share * abs(mohm)):
         yield Finding(
@@ -194,17 +214,6 @@ def electrode_findings(
             "access to the cell was not stable.",
         )
 
-    offset, error = electrode.offset_pa, electrode.offset_uncertainty_pa
-    largest_pa = float(np.abs(electrode.jumps.step_pa).max())
-    if abs(offset) > max(limits.offset_pa, limits.offset_share * largest_pa, limits.offset_errors * error):
-        yield Finding(
-            "command-offset",
-            "warning",
-            f"At the edges of the test steps the voltage jumps as if the current were {abs(offset):.0f} pA "
-            f"(± {max(error, 1.0):.0f}) {'lower' if offset > 0 else 'higher'} than the levels say, by the "
-            "same amount in every sweep: the levels of the test steps are probably wrong by that "
-            "constant.",
-        )
     typical = float(np.median(np.abs(electrode.jumps.jump_mv)))
     if electrode.unexplained_mv > max(limits.jump_mv, limits.jump_share * typical):
         yield Finding(
