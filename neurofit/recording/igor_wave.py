@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from neurofit.errors import RecordingError
 from neurofit.recording.units import current_scale_pa, voltage_scale_mv
 
 COPY_AGAIN = "Copy the file again, or export the wave from Igor once more."
-BIN_HEADER = {1: 8, 2: 16, 3: 20, 5: 64}  # bytes before the wave header, for each version of the format
+# Of each version of the format: bytes before the wave header, and where in them the sizes of all parts stand.
+SIZES = {1: (8, "2xi"), 2: (16, "2x3i"), 3: (20, "2x4i"), 5: (64, "4x15i")}
 TIME_UNIT_MS = {"s": 1e3, "": 1e3, "ms": 1.0, "us": 1e-3}  # the second is Igor's own default
 
 
@@ -68,13 +70,10 @@ def read_wave(path: Path) -> Wave:
     """
     from igor2 import binarywave
 
-    size = path.stat().st_size
+    _check_length(path)
     try:
-        content = binarywave.load(str(path))
-        wave: dict[str, Any] = content["wave"]
+        wave: dict[str, Any] = binarywave.load(str(path))["wave"]
         header = wave["wave_header"]
-        parts = [np.sum(n) for key, n in wave["bin_header"].items() if "Size" in key]
-        needed = BIN_HEADER[int(content["version"])] + int(sum(parts))
         values = np.asarray(wave["wData"])
         unit = _text(header["dataUnits"]) or _text(wave.get("data_units", b""))
         if "hsA" in header:
@@ -85,17 +84,9 @@ def read_wave(path: Path) -> Wave:
         raise RecordingError(
             "this is not a whole Igor binary wave: it is cut short or damaged",
             where=path,
-            found=f"{size} bytes, in which reading stopped ({type(error).__name__})",
+            found=f"a header that makes no sense ({type(error).__name__})",
             advice=COPY_AGAIN,
         ) from error
-    if size < needed:
-        raise RecordingError(
-            "the file is cut short",
-            where=path,
-            expected=f"{needed} bytes, as the header says",
-            found=f"{size} bytes",
-            advice=COPY_AGAIN,
-        )
     if values.ndim != 1 or values.dtype.kind not in "fiu" or len(values) < 2:
         kind = "text" if values.dtype.kind == "S" else f"{values.dtype.name} values"
         raise RecordingError(
@@ -113,6 +104,47 @@ def read_wave(path: Path) -> Wave:
             found=(f"'{time_unit}'"),
         )
     return Wave(path, values.astype(np.float64), unit, round(step * TIME_UNIT_MS[time_unit], 9))
+
+
+def is_wave(head: bytes) -> bool:
+    """Can a file that begins like this be an Igor binary wave?"""
+    return _order(head) is not None
+
+
+def _order(head: bytes) -> tuple[str, int] | None:
+    """Byte order and version, which are all that marks a wave."""
+    for order in ("big", "little"):
+        version = int.from_bytes(head[:2], order)
+        if len(head) >= 2 and version in SIZES:
+            return (">" if order == "big" else "<"), version
+    return None
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a file that is shorter than its own header says; igor2 would ask for the memory first."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(64)
+    marks = _order(head)
+    if marks is None:
+        raise RecordingError(
+            "this is not an Igor binary wave",
+            where=path,
+            expected="a file that begins with the version 1, 2, 3 or 5",
+            found=f"bytes that begin with {head[:2].hex(' ')}" if head else "an empty file",
+        )
+    order, version = marks
+    length, form = SIZES[version]
+    parts = struct.unpack_from(order + form, head) if len(head) >= struct.calcsize(order + form) else (0,)
+    needed = length + sum(parts)
+    if min(parts) < 0 or needed > size or parts == (0,):
+        raise RecordingError(
+            "the file is cut short, or its header is damaged",
+            where=path,
+            expected=f"{needed} bytes, as the header says" if min(parts) >= 0 < sum(parts) else None,
+            found=f"{size} bytes",
+            advice=COPY_AGAIN,
+        )
 
 
 def _text(raw: Any) -> str:

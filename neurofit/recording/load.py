@@ -14,6 +14,7 @@ from neurofit.recording.abf_file import refuse_abf1
 from neurofit.recording.axon import read_abf2
 from neurofit.recording.axon_protocol import LARGEST_PA
 from neurofit.recording.igor import read_igor
+from neurofit.recording.igor_wave import is_wave
 from neurofit.recording.quality import examine, warnings_first
 from neurofit.recording.recording import Finding, Recording
 from neurofit.recording.spikes import count_spikes, spike_times_ms
@@ -119,19 +120,11 @@ def _kind(path: Path) -> str:
         return "abf2"
     if head.startswith(b"ABF "):
         raise refuse_abf1(path)
-    if head[:2] in {order(version) for version in (1, 2, 3, 5) for order in (_big, _little)}:
+    if is_wave(head):
         return "igor"
     raise RecordingError(
         "this is not a recording that neurofit reads", where=path, expected=READS, found=_guess(head)
     )
-
-
-def _big(version: int) -> bytes:
-    return version.to_bytes(2, "big")
-
-
-def _little(version: int) -> bytes:
-    return version.to_bytes(2, "little")
 
 
 def _guess(head: bytes) -> str:

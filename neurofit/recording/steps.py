@@ -20,6 +20,9 @@ BLOCK_MS = 1.0  # edges are first looked for on medians of blocks this long
 REACH_BLOCKS = 5  # and each side of an edge is judged by this many blocks: artefacts are shorter than half
 EDGE_SCORE = 8.0  # an edge stands this many noise widths above what the medians do by themselves ...
 EDGE_SHARE = 0.25  # ... in most sweeps; in fewer sweeps, it must be this large beside the largest edge
+BRIEF_BLOCKS = (
+    20  # what comes and goes within this, in few sweeps, is an artefact (or fails the test of charge)
+)
 # Over any such stretch (ms), command and recorded current must carry the same charge to within a share of the
 # steps: the artefact of an action potential is biphasic and brief, a pulse that the steps leave out is
 # neither.
@@ -94,18 +97,22 @@ def _edges(current_pa: NDArray[np.float64], coarse: NDArray[np.float64], block: 
     reach = REACH_BLOCKS
     running = np.median(np.lib.stride_tricks.sliding_window_view(coarse, reach, axis=1), axis=2)
     change = running[:, reach:] - running[:, :-reach]  # [sweep, k]: at the border before block k + reach
-    spread = 1.4826 * np.median(np.abs(change), axis=1, keepdims=True)
-    size = np.abs(change) * (np.abs(change) > np.maximum(EDGE_SCORE * spread, MIN_CHANGE_PA))
-    if len(size) > 3:  # artefacts come at another moment in every sweep, a small edge at the same in most
-        is_edge = (np.median(size, axis=0) > 0) | (size.max(axis=0) > EDGE_SHARE * size.max())
-    else:
-        is_edge = (size > 0).any(axis=0) & (size.max(axis=0) > EDGE_SHARE * size.max())
+    usual = 1.4826 * np.median(np.abs(change), axis=1, keepdims=True)
+    size = np.abs(change) * (np.abs(change) > np.maximum(EDGE_SCORE * usual, MIN_CHANGE_PA))
+    # Artefacts come at another moment in every sweep, an edge at the same in most of those that step.
+    in_most = np.median(size, axis=0) > 0 if len(size) > 3 else np.zeros(size.shape[1], dtype=bool)
+    is_edge = in_most | (size.max(axis=0) > EDGE_SHARE * size.max())
     total = size.sum(axis=0)
-    found = []
-    for start, stop in stretches(is_edge):
+    found: list[tuple[int, bool]] = []
+    for start, stop in stretches(is_edge & (total > 0)):
         top = np.flatnonzero(total[start:stop] >= 0.99 * total[start:stop].max())
-        found.append(_refine(current_pa, (start + int(top[0] + top[-1]) // 2 + reach) * block, block))
-    return sorted(set(found))
+        edge = _refine(current_pa, (start + int(top[0] + top[-1]) // 2 + reach) * block, block)
+        firm = bool(in_most[start:stop].any())
+        if found and not firm and not found[-1][1] and edge - found[-1][0] < BRIEF_BLOCKS * block:
+            found.pop()  # there and back within a moment, in few sweeps: two action potentials close together
+        else:
+            found.append((edge, firm))
+    return sorted({edge for edge, _ in found})
 
 
 def _refine(current_pa: NDArray[np.float64], near: int, block: int) -> int:

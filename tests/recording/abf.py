@@ -84,7 +84,7 @@ def write_abf2(
     """
     sweeps, samples = inputs[0].values.shape
     interleaved = np.stack([channel.values for channel in inputs], axis=2)  # [sweep, time, channel]
-    strings = ["", "test", ""]
+    strings = ["", "test"]  # no later one may be empty: Neo takes two zeros for the beginning
 
     def string(text: str) -> int:
         strings.append(text)
