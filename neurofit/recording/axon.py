@@ -18,7 +18,8 @@ from neurofit.recording.axon_channels import (
     text,
     voltage_channel,
 )
-from neurofit.recording.axon_protocol import LARGEST_PA, Command, protocol_command
+from neurofit.recording.axon_protocol import Command, protocol_command
+from neurofit.recording.limits import LARGEST_PA, check_interval
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.steps import describe_steps, fit_steps, moves
 from neurofit.recording.units import current_scale_pa, voltage_scale_mv
@@ -63,6 +64,7 @@ def read_abf2(path: Path, sha256: str) -> Recording:
         found = f"sweeps of {', '.join(map(str, sorted(lengths)))} samples"
         raise RecordingError("the sweeps differ in length", where=path, found=found, advice=COPY_AGAIN)
     dt_ms = round(1e3 / float(reader.get_signal_sampling_rate(0)), 9)
+    check_interval(path, dt_ms)
     voltage_mv = _read(path, reader, membrane, voltage_scale_mv(membrane.unit))
     command = protocol_command(reader, sections["userList"].entries > 0, voltage_mv.shape)
     current_pa, current_from, findings = _injected(path, reader, channels, command, dt_ms)

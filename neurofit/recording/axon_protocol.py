@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.recording.axon_channels import text
+from neurofit.recording.limits import LARGEST_PA
 from neurofit.recording.recording import Finding
 from neurofit.recording.units import current_scale_pa
 
@@ -30,7 +31,6 @@ EPOCHS = {
 OFF, STEP = 0, 1
 NO_WAVEFORM, FROM_EPOCHS, FROM_FILE = 0, 1, 2
 HOLDING_SHARE = 64  # the first 1/64 of a sweep is at the holding level, before the first epoch
-LARGEST_PA = 1e5  # 100 nA: no pipette passes more into a neuron
 DIGITAL = "a digital output"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neurofit.errors import RecordingError
 from neurofit.recording.baseline import measure_rest
 from neurofit.recording.load import load_recording
 from neurofit.recording.recording import Finding, Recording, ranges
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
+PICTURES = (".png", ".pdf", ".svg")
 CURRENT_FROM = {"recorded": "recorded beside the voltage", "protocol": "the command in the file's protocol"}
 
 
@@ -30,7 +32,7 @@ def inspect(
     path, protocol
         As for :func:`~neurofit.recording.load.load_recording`.
     picture
-        Where to save a picture of it; the suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
+        Where to save a picture of it: ``.png``, ``.pdf`` or ``.svg``.
 
     Returns
     -------
@@ -40,8 +42,10 @@ def inspect(
     Raises
     ------
     RecordingError
-        If the recording cannot be loaded.
+        If the recording cannot be loaded, or the picture is of another kind.
     """
+    if picture is not None and picture.suffix.lower() not in PICTURES:
+        raise RecordingError("no such kind of picture", where=picture, expected=", ".join(PICTURES))
     recording = load_recording(path, protocol=protocol)
     if picture is not None:
         from neurofit.recording.draw import draw_recording

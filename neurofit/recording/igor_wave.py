@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
+from neurofit.recording.limits import check_interval
 from neurofit.recording.units import current_scale_pa, voltage_scale_mv
 
 COPY_AGAIN = "Copy the file again, or export the wave from Igor once more."
@@ -103,7 +104,9 @@ def read_wave(path: Path) -> Wave:
             expected="an x axis in s or ms",
             found=(f"'{time_unit}'"),
         )
-    return Wave(path, values.astype(np.float64), unit, round(step * TIME_UNIT_MS[time_unit], 9))
+    dt_ms = round(step * TIME_UNIT_MS[time_unit], 9)
+    check_interval(path, dt_ms)
+    return Wave(path, values.astype(np.float64), unit, dt_ms)
 
 
 def is_wave(head: bytes) -> bool:

@@ -12,17 +12,16 @@ import numpy as np
 from neurofit.errors import RecordingError
 from neurofit.recording.abf_file import refuse_abf1
 from neurofit.recording.axon import read_abf2
-from neurofit.recording.axon_protocol import LARGEST_PA
 from neurofit.recording.igor import read_igor
 from neurofit.recording.igor_wave import is_wave
+from neurofit.recording.limits import check_values
 from neurofit.recording.quality import examine, warnings_first
 from neurofit.recording.recording import Finding, Recording
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 from neurofit.recording.steps import moves
 
 READS = "an ABF2 file (.abf, pCLAMP 10 or later) or Igor binary waves (.ibw)"
-LARGEST_MV = 5000.0
-DT_RANGE_MS = (0.001, 1.0)
+PACKED = (".pxp", ".pxt", ".uxp")
 # Formats that are recognised only to say what the file is.
 _OTHERS = (
     (b"\x89HDF", "an HDF5 file (NWB, or MATLAB 7.3)"),
@@ -89,7 +88,7 @@ def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | N
     else:
         recording, files = read_igor(paths, protocol)
         recording = replace(recording, source=replace(recording.source, sha256=_sha256(files)))
-    _refuse_impossible(recording)
+    check_values(recording)
     _refuse_without_current(recording)
     findings = _resaved((*recording.findings, *examine(recording)))
     return replace(recording, findings=warnings_first(findings))
@@ -116,6 +115,13 @@ def _kind(path: Path) -> str:
         raise RecordingError("the file cannot be opened", where=path, found=str(error)) from error
     if not head:
         raise RecordingError("the file is empty", where=path, expected=READS, found="0 bytes")
+    if path.suffix.lower() in PACKED:  # its first bytes look like those of a wave
+        raise RecordingError(
+            "this is an Igor packed experiment, not a wave",
+            where=path,
+            expected=READS,
+            advice="In Igor, save its waves as Igor binary (.ibw), one file each.",
+        )
     if head.startswith(b"ABF2"):
         return "abf2"
     if head.startswith(b"ABF "):
@@ -154,28 +160,6 @@ def _sha256(files: Iterable[Path]) -> str:
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
     return digest.hexdigest()
-
-
-def _refuse_impossible(recording: Recording) -> None:
-    """Numbers that no amplifier gives come from a damaged header or a wrong unit."""
-    voltage, current, dt = recording.voltage_mv, recording.current_pa, recording.dt_ms
-    largest_mv = float(np.abs(voltage).max())
-    largest_pa = float(np.abs(current).max())
-    if not DT_RANGE_MS[0] <= dt <= DT_RANGE_MS[1]:
-        what = f"the sampling interval is {dt:g} ms, outside {DT_RANGE_MS[0]:g} to {DT_RANGE_MS[1]:g} ms"
-    elif not (np.isfinite(largest_mv) and np.isfinite(largest_pa)):
-        what = "the recording holds values that are not numbers"
-    elif largest_mv > LARGEST_MV:
-        what = f"the voltage reaches {largest_mv:.3g} mV"
-    elif largest_pa > LARGEST_PA:
-        what = f"the current reaches {largest_pa / 1e3:.3g} nA"
-    else:
-        return
-    raise RecordingError(
-        f"{what}, which no recording of a neuron has: a unit or a scale in the header is wrong, or it is "
-        "damaged",
-        where=recording.source.path,
-    )
 
 
 def _refuse_without_current(recording: Recording) -> None:

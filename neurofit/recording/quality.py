@@ -17,7 +17,7 @@ from neurofit.recording.electrode import Electrode, electrode_findings, measure_
 from neurofit.recording.recording import Finding, Recording
 from neurofit.recording.robust import stretches
 from neurofit.recording.spikes import count_spikes, spike_times_ms
-from neurofit.recording.stimulus import Step
+from neurofit.recording.stimulus import LEVEL_TOLERANCE_PA, Step
 from neurofit.recording.thresholds import QualityThresholds
 
 JUNCTION_POTENTIAL = Finding(
@@ -96,15 +96,25 @@ def _spikes(
         for epoch in holding_epochs(recording)
     ]
     own = sum((count_spikes(times, epoch) for epoch in quiet), np.zeros(recording.n_sweeps, dtype=np.int64))
-    if own.any():
-        yield Finding(
-            "spontaneous-spikes",
-            "warning",
-            f"The cell fires by itself: {own.sum()} action potentials at the holding current, before any "
-            f"step or more than {limits.spontaneous_ms:g} ms after it, in {np.count_nonzero(own)} of "
-            f"{recording.n_sweeps} sweeps.",
-            _numbers(recording, own > 0),
+    if not own.any():
+        return
+    depolarises = (recording.current_pa > recording.stimulus.holding_pa[:, None] + LEVEL_TOLERANCE_PA).any()
+    what = (
+        "The cell fires by itself"
+        if depolarises
+        else (
+            "The current never depolarises the cell, yet it fires: something else causes the action "
+            "potentials"
         )
+    )
+    yield Finding(
+        "spontaneous-spikes" if depolarises else "spikes-without-current",
+        "warning",
+        f"{what} ({own.sum()} at the holding current, before any step or more than "
+        f"{limits.spontaneous_ms:g} ms after it, in {np.count_nonzero(own)} of {recording.n_sweeps} "
+        "sweeps).",
+        _numbers(recording, own > 0),
+    )
 
 
 def _span(values: NDArray[np.int64] | NDArray[np.float64]) -> str:

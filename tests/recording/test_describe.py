@@ -71,6 +71,8 @@ def test_inspect_loads_draws_and_describes(tmp_path: Path) -> None:
     text = printed(inspect(path, picture))
     assert "cell.abf" in text
     assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(RecordingError, match="kind of picture"):
+        inspect(path, tmp_path / "cell.abf")
     with pytest.raises(RecordingError, match="no such file"):
         inspect(tmp_path / "none.abf", tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()

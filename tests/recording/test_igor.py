@@ -187,6 +187,12 @@ def test_the_time_unit_is_heeded(tmp_path: Path, unit: str, dt_s: float) -> None
     assert wave.dt_ms == 0.25
 
 
+@pytest.mark.parametrize("dt_s", [1.0, 0.0, -1e-4, float("nan")])
+def test_an_x_scale_that_was_never_set_is_refused(tmp_path: Path, dt_s: float) -> None:
+    write_pair(tmp_path, 1, VOLTAGE[0], NOISY[0], dt_s=dt_s)
+    assert "sampling interval" in refusal(tmp_path)
+
+
 def test_waves_that_are_not_sweeps_are_refused(tmp_path: Path) -> None:
     image = write_wave(tmp_path / "image.ibw", VOLTAGE[:2].T, "V", version=5)
     with pytest.raises(RecordingError, match="not one sweep"):

@@ -90,6 +90,7 @@ OTHERS = {
     "cell.dat": (b"DAT2" + bytes(600), "HEKA"),
     "cell.pkl": (b"\x80\x04\x95" + bytes(600), "pickle"),
     "cell.zip": (b"PK\x03\x04" + bytes(600), "zip"),
+    "cell.pxp": (b"\1\0\2\0" + bytes(600), "packed experiment"),
     "zeros.abf": (bytes(4096), "zeros"),
     "noise.abf": (np.random.default_rng(1).bytes(4096), "bytes that begin with"),
     "empty.abf": (b"", "empty"),

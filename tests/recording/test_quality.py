@@ -27,6 +27,10 @@ PLANTED = {
     "hum at 50 Hz": (Cell(hum_mv=0.4, hum_hz=50.0), {"mains-hum"}),
     "hum at 60 Hz": (Cell(hum_mv=0.4, hum_hz=60.0), {"mains-hum"}),
     "fires by itself": (Cell(own_spikes=2), {"spontaneous-spikes"}),
+    "fires without being driven": (
+        Cell(levels_pa=(-100.0, -75.0, -50.0, -25.0), own_spikes=2),
+        {"spikes-without-current"},
+    ),
     "no spikes": (Cell(rheobase_pa=PASSIVE_PA, resistance_mohm=50.0), {"no-spikes"}),
     "a model cell": (Cell(rest_mv=0.0, rheobase_pa=PASSIVE_PA), {"no-spikes", "implausible-rest"}),
     "levels wrong by a constant": (
