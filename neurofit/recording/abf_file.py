@@ -74,12 +74,13 @@ def abf2_sections(path: Path) -> dict[str, Section]:
     if needed > size:
         late = [name for name, section in sections.items() if section.entries and section.stop > size]
         raise _cut(path, f"{needed} bytes, as the header says", size, late)
-    for name in ("protocol", "ADC", "strings", "data"):
-        if not sections[name].entries:
-            what = "holds no data: the recording was never started, or never closed" if name == "data" else ""
-            raise RecordingError(
-                what or f"the header is damaged: it has no {name} section", where=path, advice=COPY_AGAIN
-            )
+    if not sections["data"].entries:
+        raise RecordingError("the file holds no data: the recording was never started or closed", where=path)
+    missing = [name for name in ("protocol", "ADC", "strings") if not sections[name].entries]
+    if missing:
+        raise RecordingError(
+            f"the header is damaged: it has no {missing[0]} section", where=path, advice=COPY_AGAIN
+        )
     return sections
 
 

@@ -86,13 +86,12 @@ def _open(path: Path) -> Any:
     try:
         reader = AxonIO(str(path))
         reader.parse_header()
-    except (
-        Exception
-    ) as error:  # on a damaged header Neo raises struct, index, value, decoding and its own errors
+    except Exception as error:
+        # On a damaged header Neo raises struct, index, value, decoding and its own errors.
         raise RecordingError(
             "the header is damaged and cannot be read",
             where=path,
-            found=f"{type(error).__name__} ({error})",
+            found=f"{type(error).__name__} ({' '.join(str(error).split())})",
             advice=COPY_AGAIN,
         ) from error
     return reader
@@ -109,7 +108,7 @@ def _read(path: Path, reader: Any, channel: Channel, scale: float | None) -> NDA
         raise RecordingError(
             f"channel {channel} cannot be read",
             where=path,
-            found=f"{type(error).__name__} ({error})",
+            found=f"{type(error).__name__} ({' '.join(str(error).split())})",
             advice=COPY_AGAIN,
         ) from error
     return np.asarray(values * scale, dtype=np.float64)
@@ -122,55 +121,48 @@ def _injected(
     recorded, channel, findings = _recorded_current(path, reader, channels, command)
     if recorded is not None:
         fitted = fit_steps(recorded, dt_ms, command.current_pa)
-        follows = fitted is None or moves(fitted)
-        if command.current_pa is None and follows:
+        if _is_stimulus(recorded, fitted, command):
+            current_pa = recorded if fitted is None else fitted
+            doubts = f" The protocol is not used: {'; '.join(command.doubts)}." if command.doubts else ""
+            source = f"The injected current was recorded on channel {channel}.{doubts}"
             findings += [
-                Finding(
-                    "current-source",
-                    "note",
-                    f"The injected current was recorded on channel {channel}. The protocol is not used: "
-                    f"{'; '.join(command.doubts)}.",
-                ),
+                Finding("current-source", "note", source),
                 describe_steps(recorded, fitted, dt_ms),
+                *_compared(current_pa, command),
             ]
-            return recorded if fitted is None else fitted, "recorded", findings
+            return current_pa, "recorded", findings
         if command.current_pa is not None and moves(command.current_pa):
-            likeness = _likeness(recorded, command.current_pa)
-            follows = follows and (fitted is not None or likeness > 0.5)
-            if not follows:
-                findings.append(
-                    Finding(
-                        "current-disagrees",
-                        "warning",
-                        f"The recorded channel {channel} does not follow the steps of the protocol "
-                        f"(correlation {likeness:.2f}); it is taken as not connected and the protocol's "
-                        "command is used.",
-                    )
-                )
-        if command.current_pa is not None and follows:
             findings.append(
-                Finding("current-source", "note", f"The injected current was recorded on channel {channel}.")
+                Finding(
+                    "current-disagrees",
+                    "warning",
+                    f"The recorded channel {channel} does not follow the steps of the protocol; it is "
+                    "taken as not connected and the protocol's command is used.",
+                )
             )
-            findings += _compared(recorded if fitted is None else fitted, command.current_pa)
-            findings.append(describe_steps(recorded, fitted, dt_ms))
-            return recorded if fitted is None else fitted, "recorded", findings
     if command.current_pa is None:
         raise RecordingError(
             "the injected current cannot be told from this file: " + "; ".join(command.doubts),
             where=path,
             expected="a protocol of current steps, or a recorded channel of the injected current in pA or nA",
             found=command.describe + (f"; channel {channel} holds no step" if channel else ""),
-            advice=(
-                "Use a protocol of plain current steps, or record the injected current on a channel of "
-                "its own."
-            ),
+            advice="Use a protocol of plain current steps, or record the injected current on a channel.",
         )
     findings.append(
         Finding(
-            "current-source", "note", f"The injected current is the protocol's command: {command.describe}."
+            "current-source", "note", (f"The injected current is the protocol's command: {command.describe}.")
         )
     )
     return command.current_pa, "protocol", findings
+
+
+def _is_stimulus(recorded: NDArray[np.float64], fitted: NDArray[np.float64] | None, command: Command) -> bool:
+    """Is a recorded channel what was injected, or an input with nothing plugged in?"""
+    if fitted is not None:
+        return moves(fitted)
+    if command.current_pa is None or not moves(command.current_pa):
+        return True
+    return _likeness(recorded, command.current_pa) > 0.5
 
 
 def _likeness(recorded: NDArray[np.float64], command: NDArray[np.float64]) -> float:
@@ -221,8 +213,11 @@ def _recorded_current(
     return None, None, findings
 
 
-def _compared(current_pa: NDArray[np.float64], command_pa: NDArray[np.float64]) -> list[Finding]:
+def _compared(current_pa: NDArray[np.float64], command: Command) -> list[Finding]:
     """What the recorded current and the protocol's command do not agree on."""
+    command_pa = command.current_pa
+    if command_pa is None:
+        return []
     apart = current_pa - command_pa
     tolerance = max(5.0, 0.02 * float(np.ptp(command_pa)))
     # Not the largest: recorded edges lie a few samples behind the commanded ones.

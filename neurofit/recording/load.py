@@ -64,34 +64,34 @@ def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | N
     >>> recording = load_recording("cell.abf")                           # doctest: +SKIP
     >>> recording = load_recording("waves/", protocol="IDrest")          # doctest: +SKIP
     """
-    if isinstance(path, (str, Path)):
-        paths: Path | list[Path] = Path(path)
-        kind = _kind(Path(path))
-    else:
-        paths = [Path(p) for p in path]
-        if not paths:
-            raise RecordingError("no file was given", expected=READS)
-        kinds = {_kind(file) for file in paths}
-        if kinds != {"igor"}:
-            raise RecordingError(
-                "several files make one recording only if they are Igor waves",
-                where=paths[0],
-                advice="Load one file at a time: one recording is one cell.",
-            )
-        kind = "igor"
-    if kind == "abf2" and isinstance(paths, Path):
-        if protocol is not None:
-            raise RecordingError(
-                f"an ABF file holds one protocol, so {protocol} cannot be chosen in it", where=paths
-            )
-        recording = read_abf2(paths, _sha256([paths]))
-    else:
-        recording, files = read_igor(paths, protocol)
-        recording = replace(recording, source=replace(recording.source, sha256=_sha256(files)))
+    paths = Path(path) if isinstance(path, (str, Path)) else [Path(part) for part in path]
+    try:
+        recording = _read(paths, protocol)
+    except OSError as error:
+        raise RecordingError("the file cannot be read", where=error.filename, found=error.strerror) from error
     check_values(recording)
     _refuse_without_current(recording)
     findings = _resaved((*recording.findings, *examine(recording)))
     return replace(recording, findings=warnings_first(findings))
+
+
+def _read(paths: Path | list[Path], protocol: str | None) -> Recording:
+    """The recording as its reader gives it."""
+    kinds = {_kind(path) for path in ([paths] if isinstance(paths, Path) else paths)}
+    if isinstance(paths, Path) and kinds == {"abf2"}:
+        if protocol is not None:
+            raise RecordingError(f"an ABF file holds one protocol: {protocol} cannot be chosen", where=paths)
+        return read_abf2(paths, _sha256([paths]))
+    if not kinds:
+        raise RecordingError("no file was given", expected=READS)
+    if kinds != {"igor"}:
+        raise RecordingError(
+            "several files make one recording only if they are Igor waves",
+            where=paths[0] if isinstance(paths, list) else paths,
+            advice="Load one file at a time: one recording is one cell.",
+        )
+    recording, files = read_igor(paths, protocol)
+    return replace(recording, source=replace(recording.source, sha256=_sha256(files)))
 
 
 def _kind(path: Path) -> str:
@@ -108,11 +108,8 @@ def _kind(path: Path) -> str:
                 advice=f"Give one of them: {', '.join(abf[:5])}." if abf else None,
             )
         return "igor"
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise RecordingError("the file cannot be opened", where=path, found=str(error)) from error
+    with path.open("rb") as file:
+        head = file.read(512)
     if not head:
         raise RecordingError("the file is empty", where=path, expected=READS, found="0 bytes")
     if path.suffix.lower() in PACKED:  # its first bytes look like those of a wave

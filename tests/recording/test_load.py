@@ -122,6 +122,16 @@ def test_a_directory_of_abf_files_names_them(abf: Path) -> None:
     assert "cell.abf" in refusal(abf.parent)
 
 
+def test_a_file_that_fails_while_it_is_read(abf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error", str(abf))
+
+    monkeypatch.setattr("neurofit.recording.load.read_abf2", fail)
+    message = refusal(abf)
+    assert str(abf) in message
+    assert "Input/output error" in message
+
+
 def test_several_abf_files_are_not_one_recording(abf: Path) -> None:
     assert "one recording is one cell" in refusal([abf, abf])
 
