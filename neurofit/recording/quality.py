@@ -99,18 +99,11 @@ def _spikes(
     if not own.any():
         return
     depolarises = (recording.current_pa > recording.stimulus.holding_pa[:, None] + LEVEL_TOLERANCE_PA).any()
-    what = (
-        "The cell fires by itself"
-        if depolarises
-        else (
-            "The current never depolarises the cell, yet it fires: something else causes the action "
-            "potentials"
-        )
-    )
+    what = "The cell fires by itself" if depolarises else "The cell fires though no current depolarises it"
     yield Finding(
         "spontaneous-spikes" if depolarises else "spikes-without-current",
         "warning",
-        f"{what} ({own.sum()} at the holding current, before any step or more than "
+        f"{what} ({own.sum()} action potentials at the holding current, before any step or more than "
         f"{limits.spontaneous_ms:g} ms after it, in {np.count_nonzero(own)} of {recording.n_sweeps} "
         "sweeps).",
         _numbers(recording, own > 0),
@@ -159,7 +152,7 @@ def _block(
     electrode: Electrode | None,
     limits: QualityThresholds,
 ) -> Iterator[Finding]:
-    """Sweeps whose current is beyond the one with most spikes, that fall silent at a depolarised plateau."""
+    """Sweeps with more current than the one with most spikes, whose spikes fail at a depolarised plateau."""
     gohm = electrode.resistance_mohm / 1e3 if electrode is not None else 0.0
     blocked = np.zeros(recording.n_sweeps, dtype=bool)
     for step in recording.stimulus.test_steps:
@@ -178,6 +171,7 @@ def _block(
             "depolarisation-block",
             "warning",
             f"Depolarisation block: in {np.count_nonzero(blocked)} sweeps, with more current than the one "
-            f"that fires most, the cell falls silent and stays above {limits.block_mv:.0f} mV.",
+            f"that fires most, action potentials fail and the membrane stays above {limits.block_mv:.0f} "
+            "mV.",
             _numbers(recording, blocked),
         )

@@ -20,9 +20,7 @@ BLOCK_MS = 1.0  # edges are first looked for on medians of blocks this long
 REACH_BLOCKS = 5  # and each side of an edge is judged by this many blocks: artefacts are shorter than half
 EDGE_SCORE = 8.0  # an edge stands this many noise widths above what the medians do by themselves ...
 EDGE_SHARE = 0.25  # ... in most sweeps; in fewer sweeps, it must be this large beside the largest edge
-BRIEF_BLOCKS = (
-    20  # what comes and goes within this, in few sweeps, is an artefact (or fails the test of charge)
-)
+BRIEF_BLOCKS = 20  # what comes and goes within this, in few sweeps, is no edge (or fails the test of charge)
 # Over any such stretch (ms), command and recorded current must carry the same charge to within a share of the
 # steps: the artefact of an action potential is biphasic and brief, a pulse that the steps leave out is
 # neither.
