@@ -58,8 +58,8 @@ class Electrode:
     Attributes
     ----------
     resistance_mohm, uncertainty_mohm
-        Series resistance that the bridge did not balance (negative where it was over-balanced), and its
-        robust standard error.
+        Series resistance that the bridge did not balance (negative where it was over-balanced), and how well
+        it is known: its standard error, or how much the protocol's edges differ.
     offset_pa, offset_uncertainty_pa
         By how much the steps into the test levels would have to be smaller for the jumps to be proportional
         to them: what the command says too much. ``nan`` where no test level varies or the bridge was
@@ -99,6 +99,10 @@ def measure_electrode(recording: Recording) -> Electrode | None:
         return None
     step, jump, test = jumps.step_pa, jumps.jump_mv, jumps.into_test
     resistance, error = through_origin(step, jump)
+    # Edges of one electrode that do not agree show how far a straight line can be trusted in this cell.
+    edges = [jumps.time_ms == time for time in np.unique(jumps.time_ms)]
+    by_edge = [through_origin(step[here], jump[here])[0] for here in edges if here.sum() >= FEWEST_JUMPS]
+    error = max(error, float(np.std(by_edge)) if len(by_edge) > 1 else 0.0)
     unexplained = spread(jump - resistance * step)
     offset = offset_error = float("nan")
     if np.count_nonzero(test) >= FEWEST_JUMPS and np.ptp(step[test]) >= SMALLEST_STEP_PA:
