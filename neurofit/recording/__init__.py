@@ -1,6 +1,27 @@
-"""A file becomes a :class:`Recording`: sweeps of voltage and injected current, with findings about their quality."""
+"""A file becomes a :class:`Recording`: sweeps of voltage and injected current, and findings on them."""
 
+from neurofit.recording.catalogue import KnownRecording, fetch_recording, known_recordings
+from neurofit.recording.electrode import Electrode, measure_electrode
+from neurofit.recording.load import load_recording
+from neurofit.recording.quality import examine
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.stimulus import Step, Stimulus
+from neurofit.recording.sweeps import parse_sweeps
+from neurofit.recording.thresholds import QualityThresholds
 
-__all__ = ["Finding", "Recording", "Source", "Step", "Stimulus"]
+__all__ = [
+    "Electrode",
+    "Finding",
+    "KnownRecording",
+    "QualityThresholds",
+    "Recording",
+    "Source",
+    "Step",
+    "Stimulus",
+    "examine",
+    "fetch_recording",
+    "known_recordings",
+    "load_recording",
+    "measure_electrode",
+    "parse_sweeps",
+]

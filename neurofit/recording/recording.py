@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -102,9 +103,9 @@ class Recording:
     @property
     def time_ms(self) -> NDArray[np.float64]:
         """``[time]``, from the start of the file's sweep."""
-        return self.start_ms + np.arange(self.voltage_mv.shape[1]) * self.dt_ms
+        return self.start_ms + np.arange(self.voltage_mv.shape[1], dtype=np.float64) * self.dt_ms
 
-    @property
+    @cached_property
     def stimulus(self) -> Stimulus:
         """The injected current of these sweeps."""
         return Stimulus(self.current_pa, self.dt_ms)
@@ -130,9 +131,11 @@ class Recording:
         missing = sorted(set(chosen) - set(self.sweep_numbers))
         if missing or not chosen:
             raise RecordingError(
-                f"no sweep {', '.join(map(str, missing))} in this recording" if missing else "no sweep selected",
+                f"no sweep {', '.join(map(str, missing))} in this recording"
+                if missing
+                else "no sweep selected",
                 where=self.source.path,
-                expected=f"sweeps among {_ranges(self.sweep_numbers)}",
+                expected=f"sweeps among {ranges(self.sweep_numbers)}",
             )
         rows = [self.sweep_numbers.index(s) for s in chosen]
         start, stop = 0, self.voltage_mv.shape[1]
@@ -163,7 +166,9 @@ class Recording:
         """
         current = self.stimulus.at(dt_ms)
         k = round(dt_ms / self.dt_ms)
-        return replace(self, voltage_mv=self.voltage_mv[:, ::k], current_pa=current.current_pa, dt_ms=current.dt_ms)
+        return replace(
+            self, voltage_mv=self.voltage_mv[:, ::k], current_pa=current.current_pa, dt_ms=current.dt_ms
+        )
 
     def window_of(self, step: Step, before_ms: float = 100.0, after_ms: float = 150.0) -> tuple[float, float]:
         """The stretch of the file's sweep that a test step belongs to.
@@ -197,8 +202,8 @@ class Recording:
         return self.start_ms + start, self.start_ms + stop
 
 
-def _ranges(numbers: Sequence[int]) -> str:
-    """``0-3, 7`` for (0, 1, 2, 3, 7)."""
+def ranges(numbers: Sequence[int]) -> str:
+    """Sweep numbers as people write them: ``0-3, 7`` for (0, 1, 2, 3, 7)."""
     parts: list[list[int]] = []
     for n in sorted(numbers):
         if parts and n == parts[-1][-1] + 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,7 +96,7 @@ class Stimulus:
     @property
     def time_ms(self) -> NDArray[np.float64]:
         """``[time]``, from 0."""
-        return np.arange(self.n_samples) * self.dt_ms
+        return np.arange(self.n_samples, dtype=np.float64) * self.dt_ms
 
     @cached_property
     def epochs(self) -> tuple[Step, ...]:
@@ -110,23 +111,26 @@ class Stimulus:
         bounds = [0, *edges.tolist(), self.n_samples]
         return tuple(
             Step(start * self.dt_ms, stop * self.dt_ms, np.median(self.current_pa[:, start:stop], axis=1))
-            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+            for start, stop in itertools.pairwise(bounds)
         )
 
     @cached_property
     def test_steps(self) -> tuple[Step, ...]:
         """The epochs that ask the question: those whose level varies between sweeps, in order of time.
 
-        With a single level throughout (one sweep, or repeats), the epochs away from the holding current.
+        Epochs at the holding current are left out even where the holding current itself varies. With a single
+        level throughout (one sweep, or repeats), the epochs away from the holding current.
         """
-        varying = tuple(step for step in self.epochs if step.varies)
-        if varying:
-            return varying
-        return tuple(
-            step
-            for step in self.epochs
-            if np.abs(step.level_pa - self.holding_pa).max() > LEVEL_TOLERANCE_PA
+        away = tuple(step for step in self.epochs if not self._holds(step))
+        return (
+            tuple(step for step in away if step.varies)
+            or tuple(step for step in self.epochs if step.varies)
+            or away
         )
+
+    def _holds(self, step: Step) -> bool:
+        """Is every sweep at its holding current?"""
+        return bool(np.abs(step.level_pa - self.holding_pa).max() <= LEVEL_TOLERANCE_PA)
 
     @property
     def test_step(self) -> Step:
@@ -150,7 +154,8 @@ class Stimulus:
         return self.epochs[0].level_pa if self.epochs else np.median(self.current_pa, axis=1)
 
     def at(self, dt_ms: float) -> Stimulus:
-        """The same current at another interval, a whole multiple or fraction of this one (held, not smoothed).
+        """The same current at another interval, a whole multiple or fraction of this one (held, not
+        smoothed).
 
         Raises
         ------

@@ -1,0 +1,200 @@
+"""A path becomes a :class:`Recording`. The file's first bytes choose the reader, never its name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from neurofit.errors import RecordingError
+from neurofit.recording.abf_file import refuse_abf1
+from neurofit.recording.axon import read_abf2
+from neurofit.recording.igor import read_igor
+from neurofit.recording.igor_wave import is_wave
+from neurofit.recording.limits import check_values
+from neurofit.recording.quality import examine, warnings_first
+from neurofit.recording.recording import Finding, Recording
+from neurofit.recording.spikes import count_spikes, spike_times_ms
+from neurofit.recording.steps import moves
+
+READS = "an ABF2 file (.abf, pCLAMP 10 or later) or Igor binary waves (.ibw)"
+PACKED = (".pxp", ".pxt", ".uxp")
+# Formats that are recognised only to say what the file is.
+_OTHERS = (
+    (b"\x89HDF", "an HDF5 file (NWB, or MATLAB 7.3)"),
+    (b"MATLAB", "a MATLAB file"),
+    (b"ATF\t", "an Axon text file"),
+    (b"DATA", "a HEKA file"),
+    (b"DAT1", "a HEKA file"),
+    (b"DAT2", "a HEKA bundle"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x80", "a Python pickle"),
+    (b"%PDF", "a PDF"),
+)
+
+
+def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | None = None) -> Recording:
+    """A current-clamp recording of current steps, with findings about its quality.
+
+    Parameters
+    ----------
+    path
+        An ABF2 file; or Igor binary waves: one file (its partner is found beside it), a directory of pairs,
+        or a list of files.
+    protocol
+        Which of the protocols that a directory of Igor waves holds, for example ``"IDrest"``.
+
+    Returns
+    -------
+    Recording
+        Voltage in mV, injected current in pA, ``[sweep, time]``.
+
+    Raises
+    ------
+    RecordingError
+        If the file is missing, of another kind, cut short or damaged; if it is voltage clamp or holds no
+        current step; or if the injected current cannot be told.
+
+    Examples
+    --------
+    >>> recording = load_recording("cell.abf")                           # doctest: +SKIP
+    >>> recording = load_recording("waves/", protocol="IDrest")          # doctest: +SKIP
+    """
+    paths = Path(path) if isinstance(path, (str, Path)) else [Path(part) for part in path]
+    try:
+        recording = _read(paths, protocol)
+    except OSError as error:
+        raise RecordingError("the file cannot be read", where=error.filename, found=error.strerror) from error
+    check_values(recording)
+    _refuse_without_current(recording)
+    findings = _resaved((*recording.findings, *examine(recording)))
+    return replace(recording, findings=warnings_first(findings))
+
+
+def _read(paths: Path | list[Path], protocol: str | None) -> Recording:
+    """The recording as its reader gives it."""
+    kinds = {_kind(path) for path in ([paths] if isinstance(paths, Path) else paths)}
+    if isinstance(paths, Path) and kinds == {"abf2"}:
+        if protocol is not None:
+            raise RecordingError(f"an ABF file holds one protocol: {protocol} cannot be chosen", where=paths)
+        return read_abf2(paths, _sha256([paths]))
+    if not kinds:
+        raise RecordingError("no file was given", expected=READS)
+    if kinds != {"igor"}:
+        raise RecordingError(
+            "several files make one recording only if they are Igor waves",
+            where=paths[0] if isinstance(paths, list) else paths,
+            advice="Load one file at a time: one recording is one cell.",
+        )
+    recording, files = read_igor(paths, protocol)
+    return replace(recording, source=replace(recording.source, sha256=_sha256(files)))
+
+
+def _kind(path: Path) -> str:
+    """``"abf2"`` or ``"igor"``; everything else is refused here, each with its own words."""
+    if not path.exists():
+        raise RecordingError("no such file", where=path, expected=READS)
+    if path.is_dir():
+        if not any(p.suffix.lower() == ".ibw" for p in path.iterdir()):
+            abf = sorted(p.name for p in path.iterdir() if p.suffix.lower() == ".abf")
+            raise RecordingError(
+                "the directory holds no Igor binary wave (.ibw)",
+                where=path,
+                found=f"{len(abf)} ABF files" if abf else None,
+                advice=f"Give one of them: {', '.join(abf[:5])}." if abf else None,
+            )
+        return "igor"
+    with path.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        raise RecordingError("the file is empty", where=path, expected=READS, found="0 bytes")
+    if path.suffix.lower() in PACKED:  # its first bytes look like those of a wave
+        raise RecordingError(
+            "this is an Igor packed experiment, not a wave",
+            where=path,
+            expected=READS,
+            advice="In Igor, save its waves as Igor binary (.ibw), one file each.",
+        )
+    if head.startswith(b"ABF2"):
+        return "abf2"
+    if head.startswith(b"ABF "):
+        raise refuse_abf1(path)
+    if is_wave(head):
+        return "igor"
+    raise RecordingError(
+        "this is not a recording that neurofit reads", where=path, expected=READS, found=_guess(head)
+    )
+
+
+def _guess(head: bytes) -> str:
+    """What a file of another kind is, as far as its first bytes tell."""
+    for signature, name in _OTHERS:
+        if head.startswith(signature):
+            return name
+    if b"IGOR" in head[:8].upper():
+        return "an Igor text file"
+    if not head.strip(b"\0"):
+        return "nothing but zeros"
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A multi-byte character may be cut by the end of what was read.
+        text = head[: error.start].decode("utf-8") if error.start > len(head) - 4 else ""
+    if text and all(character.isprintable() or character in "\t\r\n" for character in text):
+        return "a text file"
+    return f"bytes that begin with {head[:4].hex(' ')}"
+
+
+def _sha256(files: Iterable[Path]) -> str:
+    """Of the files one after another."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _refuse_without_current(recording: Recording) -> None:
+    """Without a current that changes there is nothing to explain, and spikes have another cause."""
+    if moves(recording.current_pa):
+        return
+    level = float(np.median(recording.current_pa))
+    counts = count_spikes(spike_times_ms(recording))
+    other = [f.message for f in recording.findings if f.kind == "other-output"]
+    if counts.any():
+        number = f"{counts.max()}" if np.ptp(counts) == 0 else f"{counts.min()} to {counts.max()}"
+        message = (
+            f"the spikes are not caused by injected current: there are {number} in a sweep, while the "
+            f"current stays at {level:g} pA"
+        )
+    else:
+        message = (
+            f"no current step was injected: the current stays at {level:g} pA, so there is no stimulus to fit"
+        )
+    raise RecordingError(
+        message,
+        where=recording.source.path,
+        expected="current steps that differ from the holding current",
+        found=" ".join(other).removesuffix(".") if other else None,
+        advice="Choose a recording of current steps from the same cell.",
+    )
+
+
+def _resaved(findings: tuple[Finding, ...]) -> list[Finding]:
+    """Two clues of one cause are told as one: a subset of sweeps saved with another sweep's levels."""
+    clues = {f.kind: f for f in findings if f.kind in ("starts-late", "command-offset")}
+    if len(clues) < 2:
+        return list(findings)
+    both = Finding(
+        "resaved-subset",
+        "warning",
+        "This file is a subset of sweeps saved again, and the current in its header is probably not what "
+        f"the cell got. Two clues: {clues['command-offset'].message} {clues['starts-late'].message} Use "
+        "the original file.",
+    )
+    return [both, *(f for f in findings if f.kind not in clues)]
