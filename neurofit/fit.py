@@ -110,8 +110,8 @@ def fit(
             region = rounds[-1].region
 
         result = Fit(run)
-        stages.predict(run, result.posterior, cut, seed=seed, workers=workers, progress=progress)
-        stages.check_fit(run, sets, rounds, cut.fitted, declared, seed=seed, progress=progress)
+        predicted = stages.predict(run, result.posterior, cut, seed=seed, workers=workers, progress=progress)
+        stages.check_fit(run, sets, rounds, predicted, cut, declared, seed=seed, progress=progress)
         result.write_tables()
         result.report(progress=progress)
     return result

@@ -116,6 +116,13 @@ class Run:
             )
         return dict(content["decisions"])
 
+    def must_have(self, name: str) -> None:
+        """Raise if the run has not got so far."""
+        if not (self / name).is_file():
+            raise RunDirectoryError(
+                "the run is not finished", where=self.path, advice="Repeat the command that started it: it goes on."
+            )
+
     def versions(self) -> dict[str, str]:
         """Versions of the packages that started the run."""
         return dict(tomllib.loads((self / "run.toml").read_text(encoding="utf-8"))["versions"])

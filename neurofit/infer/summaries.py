@@ -89,13 +89,18 @@ class Summaries:
             raise BadInput("none of the features is defined in the observation", expected=", ".join(features))
         names = tuple(name for name, defined in zip(table.names, keep, strict=True) if defined)
         specs = [feature_of(name) for name in names]
-        can_be_undefined = tuple(j for j, f in enumerate(specs) if f.name not in ALWAYS_DEFINED)
+        return Summaries.declared(table, names, [given.get(f.name, f.tolerance) for f in specs])
+
+    @staticmethod
+    def declared(observed: FeatureTable, names: Sequence[str], tolerance: Sequence[float]) -> Summaries:
+        """The summaries of a run, from what it decided and the observation."""
+        specs = [feature_of(name) for name in names]
         return Summaries(
-            names=names,
-            observed=table.values[0, keep],
-            tolerance=np.array([given.get(f.name, f.tolerance) for f in specs]),
-            log=np.array([f.scale == "log" for f in specs]),
-            flagged=can_be_undefined,
+            tuple(names),
+            observed.select(names).values[0],
+            np.array(tolerance, dtype=np.float64),
+            np.array([f.scale == "log" for f in specs]),
+            tuple(j for j, f in enumerate(specs) if f.name not in ALWAYS_DEFINED),
         )
 
     def __len__(self) -> int:

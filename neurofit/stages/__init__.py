@@ -4,10 +4,10 @@ from neurofit.stages.checking import check_fit, check_prior
 from neurofit.stages.inputs import compile_all, decisions, keep_inputs, read_inputs, with_dividing_step
 from neurofit.stages.predicting import predict
 from neurofit.stages.seeds import stream_seed
-from neurofit.stages.simulating import KEPT, SimulationSet, simulate_set
-from neurofit.stages.training import Round, train_round
+from neurofit.stages.simulating import KEPT, SimulationSet, read_set, simulate_set
+from neurofit.stages.training import Round, read_round, train_round
 
 __all__ = [
     "KEPT", "Round", "SimulationSet", "check_fit", "check_prior", "compile_all", "decisions", "keep_inputs",
-    "predict", "read_inputs", "simulate_set", "stream_seed", "train_round", "with_dividing_step",
+    "predict", "read_inputs", "read_round", "read_set", "simulate_set", "stream_seed", "train_round", "with_dividing_step",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from neurofit.check.result import CheckResult
 from neurofit.check.verdict import decide
 from neurofit.features import FeatureTable, extract_features
 from neurofit.features.catalogue import feature_of
-from neurofit.infer import Density, Method, Summaries, expected_coverage
+from neurofit.infer import Density, Summaries, expected_coverage
 from neurofit.infer.summaries import noisy
 from neurofit.progress import Progress
 from neurofit.recording import Recording
@@ -178,7 +178,7 @@ def _counts(part: Recording, predicted: SimulationSet, cut: Split) -> Any:
 
     def count(recording: Recording) -> Array:
         table = extract_features(recording.voltage_mv, recording.stimulus, sweep_numbers=recording.sweep_numbers)
-        return table.values[0, : 0] if False else np.array([table.column(f"spike_count@{s}")[0] for s in recording.sweep_numbers])
+        return np.array([table.column(f"spike_count@{s}")[0] for s in recording.sweep_numbers])
 
     columns = [predicted.features.column(f"spike_count@{s}") for s in part.sweep_numbers]
     return compare_counts(

@@ -99,8 +99,13 @@ def simulate_set(
         run.write_arrays(f"{folder}/all.npz", {"z": proposal, **merged})
         for file in files:
             (run / file).unlink()
-    found = run.read_arrays(f"{folder}/all.npz")
-    table = as_table(found["values"], stimulus, numbers)
+    return read_set(run, name, sweeps)
+
+
+def read_set(run: Run, name: str, sweeps: Recording) -> SimulationSet:
+    """A set that was simulated before under these sweeps."""
+    found = run.read_arrays(f"simulations/{slug(name)}/all.npz")
+    table = as_table(found["values"], sweeps.stimulus, sweeps.sweep_numbers)
     return SimulationSet(found["z"], table, found["valid"], found.get("voltage_mv"))
 
 

@@ -96,6 +96,12 @@ def train_round(
                 "seconds": seconds,
             },
         )
+    return read_round(run, number, region)
+
+
+def read_round(run: Run, number: int, region: Region) -> Round:
+    """A round that was trained before; ``region`` is what the rounds before it left."""
+    folder = f"rounds/{number}"
     found = run.read_json(f"{folder}/round.json")
     arrays = run.read_arrays(f"{folder}/training.npz")
     density = Density.load(run / folder / "network.safetensors")

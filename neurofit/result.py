@@ -1,0 +1,194 @@
+"""A fit, as it is used afterwards: posterior, predictions, checks, verdict, tables, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neurofit import stages
+from neurofit.check import CheckResult
+from neurofit.check.verdict import Verdict
+from neurofit.features import FeatureTable, extract_features
+from neurofit.infer import Method, Posterior, Region, Summaries
+from neurofit.progress import Progress, Silent
+from neurofit.recording import Finding, Recording, Stimulus
+from neurofit.recording.split import Split
+from neurofit.simulate import Traces, simulate
+from neurofit.stages import Round, SimulationSet
+from neurofit.store import Run
+from neurofit.template import Model
+
+# Draws in posterior.csv.
+IN_TABLE = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Posterior predictive simulations.
+
+    Attributes
+    ----------
+    theta
+        The posterior draws, a table by name.
+    traces
+        ``voltage_mv`` ``[draw, sweep, time]`` and what goes with it.
+    features
+        Measured like the recording's.
+    """
+
+    theta: pd.DataFrame
+    traces: Traces
+    features: FeatureTable
+
+
+class Fit:
+    """A run directory, read.
+
+    Parameters
+    ----------
+    run
+        A run whose rounds are finished.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.decisions = run.decisions()
+        self.method = Method.from_dict(self.decisions["method"])
+        self.seed = int(self.decisions["seed"])
+
+    def __repr__(self) -> str:
+        return f"Fit({self.run.path}: {self.model.name} to {Path(self.split.fitted.source.path).name})"
+
+    @cached_property
+    def _inputs(self) -> tuple[Model, Split, tuple[Finding, ...]]:
+        return stages.read_inputs(self.run)
+
+    @property
+    def model(self) -> Model:
+        return self._inputs[0]
+
+    @property
+    def split(self) -> Split:
+        """What was fitted and what was held out."""
+        return self._inputs[1]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was notable about the recording."""
+        return self._inputs[2]
+
+    @cached_property
+    def observed(self) -> FeatureTable:
+        """Features of the fitted sweeps, one row."""
+        return _features(self.split.fitted)
+
+    @cached_property
+    def summaries(self) -> Summaries:
+        """The summaries that were fitted, with the tolerances as declared."""
+        decided = self.decisions["summaries"]
+        return Summaries.declared(self.observed, decided["names"], decided["tolerance"])
+
+    @cached_property
+    def rounds(self) -> tuple[Round, ...]:
+        region, rounds = Region(), list[Round]()
+        for number in range(1, self.method.rounds + 1):
+            rounds.append(stages.read_round(self.run, number, region))
+            region = rounds[-1].region
+        return tuple(rounds)
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """The last round's posterior."""
+        last = self.rounds[-1]
+        return Posterior(self.model, last.density, Region(last.region.cuts[:-1]))
+
+    def simulations(self, name: str) -> SimulationSet:
+        """Simulations that the run kept: ``"round 1"``, ``"predicted fitted"``, ``"predicted step 2"``..."""
+        part = self.split.held_out.get(name.removeprefix("predicted "), self.split.fitted)
+        return stages.read_set(self.run, name, part)
+
+    @cached_property
+    def checks(self) -> dict[str, CheckResult]:
+        """``"prior-summary"``, ``"prior-raw"``, ``"fit-summary"``, ``"fit-raw"``."""
+        names = [f"{when}-{space}" for when in ("prior", "fit") for space in ("summary", "raw")]
+        return {name: CheckResult.from_dict(self.run.read_json(f"checks/{name}.json")) for name in names}
+
+    @cached_property
+    def findings_of_fit(self) -> Mapping[str, Any]:
+        """Misses, conflicts, calibration, spike counts: what ``checks/fit.json`` holds."""
+        return self.run.read_json("checks/fit.json")
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.from_dict(self.findings_of_fit["verdict"])
+
+    def predict(
+        self, to: Recording | Stimulus | None = None, n: int = 100, seed: int = 0
+    ) -> Prediction:
+        """Posterior predictive voltage for any stimulus, fitted or not.
+
+        Parameters
+        ----------
+        to
+            Whose current to inject; the fitted sweeps by default. Its sampling interval must be a multiple of the
+            model's time step.
+        n
+            Posterior draws.
+        seed
+            Of the draws and their noise.
+        """
+        chosen = self.split.fitted if to is None else to
+        stimulus = chosen.stimulus if isinstance(chosen, Recording) else chosen
+        numbers = chosen.sweep_numbers if isinstance(chosen, Recording) else None
+        model = stages.with_dividing_step(self.model, stimulus.dt_ms)
+        theta = self.posterior.sample(n, seed)
+        traces = simulate(model, stimulus, theta, seed)
+        features = extract_features(
+            traces.voltage_mv, stimulus, sweep_numbers=numbers, spikes_drawn=model.spike is not None, valid=traces.valid
+        )
+        return Prediction(theta, traces, features)
+
+    def write_tables(self) -> None:
+        """``posterior.csv`` (5,000 draws, a column ``name [unit]`` each) and ``parameters.csv``."""
+        draws = self.posterior.sample(IN_TABLE, self.seed)
+        draws.columns = pd.Index([f"{name} [{self.model.units[name]}]" for name in draws])
+        self.run.file("posterior.csv", lambda path: draws.to_csv(path, index=False, float_format="%.6g"))
+        table = self.posterior.summary(seed=self.seed)
+        self.run.file("parameters.csv", lambda path: table.to_csv(path, float_format="%.6g"))
+
+    def report(self, path: str | Path | None = None, progress: Progress | None = None) -> Path:
+        """Write the page: one HTML file that opens offline.
+
+        Parameters
+        ----------
+        path
+            ``report.html`` in the run directory by default.
+        """
+        from neurofit.report import write_report
+
+        target = Path(path) if path is not None else self.run / "report.html"
+        write_report(self, target, progress or Silent())
+        return target
+
+
+def load_fit(path: str | Path) -> Fit:
+    """Read a finished run.
+
+    Raises
+    ------
+    RunDirectoryError
+        If there is none, or it is not finished.
+    """
+    run = Run(path)
+    run.decisions()
+    run.must_have("checks/fit.json")
+    return Fit(run)
+
+
+def _features(part: Recording) -> FeatureTable:
+    return extract_features(part.voltage_mv, part.stimulus, sweep_numbers=part.sweep_numbers)
