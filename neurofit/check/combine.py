@@ -11,15 +11,13 @@ from neurofit.check.conformal import Contest
 
 Array = NDArray[np.float64]
 
-CLIP = 1e-5, 0.999
 
-
-def cauchy_statistic(p_values: ArrayLike) -> Array:
-    """Mean of ``tan((1/2 - p) pi)`` along the last axis, with p clipped so that one test alone cannot decide.
+def cauchy_statistic(p_values: ArrayLike, highest: float = 0.999) -> Array:
+    """Mean of ``tan((1/2 - p) pi)`` along the last axis, p clipped to 1e-5 and ``highest``: tan ends nowhere.
 
     Source: Liu and Xie 2020, J. Am. Stat. Assoc. 115, eq. 2, with equal weights.
     """
-    p = np.clip(np.asarray(p_values, dtype=np.float64), *CLIP)
+    p = np.clip(np.asarray(p_values, dtype=np.float64), 1e-5, highest)
     return np.tan((0.5 - p) * np.pi).mean(-1)
 
 
@@ -31,20 +29,21 @@ def cauchy(p_values: ArrayLike) -> Array:
 def combine(contests: Mapping[str, Contest]) -> Contest:
     """One contest from those of several tests over the same draws.
 
-    The Cauchy statistic of the observation's p-values is itself ranked among the statistics of the null draws,
-    so the level holds whatever the tests have in common, and p can still reach 1 / (draws + 1).
+    The Cauchy statistic of the observation's p-values is itself ranked among the statistics of the null
+    draws, so the level holds whatever the tests have in common, and p can still reach 1 / (draws + 1). It
+    also leaves us free to clip p at .9: otherwise one test with p = 1 would outweigh another with p = .001.
     """
     ranked = [contest.p_values() for contest in contests.values()]
     null, observed = (np.stack(side, axis=-1) for side in zip(*ranked, strict=True))
-    return Contest(cauchy_statistic(null), cauchy_statistic(observed))
+    return Contest(cauchy_statistic(null, 0.9), cauchy_statistic(observed, 0.9))
 
 
 def step_down(columns: Contest) -> Array:
     """p of every column, adjusted so that naming any wrong one has at most the chance of the level.
 
-    Step-down max-T: the strangest column competes with the largest score of every null draw over all columns, the
-    next with the largest over the rest, and so on. Unlike Holm's correction of ranks it needs no more draws for more
-    columns (Holm over d columns at .05 needs 20 d of them) and it uses their dependence.
+    Step-down max-T: the strangest column competes with the largest score of every null draw over all columns,
+    the next with the largest over the rest, and so on. Unlike Holm's correction of ranks it needs no more
+    draws for more columns (Holm over d columns at .05 needs 20 d of them) and it uses their dependence.
 
     Source: Westfall and Young 1993, Resampling-based multiple testing, algorithm 2.8.
     """

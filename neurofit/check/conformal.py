@@ -1,13 +1,14 @@
 """Cross-conformal nulls: every score is computed by a fit that has not seen the row it scores.
 
-A test is a function of row numbers: ``fit(rows)`` looks at those rows of the reference and returns a function that
-scores any rows, in arrays by name. The observations are the rows that follow the reference's.
+A test is a function of row numbers: ``fit(rows)`` looks at those rows of the reference and returns a function
+that scores any rows, in arrays by name. The observations are the rows that follow the reference's.
 
-For each of K folds the test is fitted without the fold and scores both the fold and the observations. Under one fit
-the fold's rows and a well-specified observation are exchangeable, so the observation's rank among them is uniform:
-that is exact. Adding up the folds uses every reference, but averages K exact ranks that share most of their training
-rows; such an average is valid only up to a factor of two in the worst case (Vovk and Wang 2020). In practice it errs
-to the careful side, since an average is a little less often extreme than what it averages. The tests measure it.
+For each of K folds the test is fitted without the fold and scores both the fold and the observations. Under
+one fit the fold's rows and a well-specified observation are exchangeable, so the observation's rank among
+them is uniform: that is exact. Adding up the folds uses every reference, but averages K exact ranks that
+share most of their training rows; such an average is valid only up to a factor of two in the worst case (Vovk
+and Wang 2020). In practice it errs to the careful side, since an average is a little less often extreme than
+what it averages. The tests measure it.
 
 Sources: Vovk 2015, Cross-conformal predictors; Bates et al. 2023, arXiv 2104.08279 (conformal p-values).
 """
@@ -58,7 +59,8 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class Contest:
-    """What is ranked among what: ``null[i]`` competes with ``observed[i]``, both ``[draws]`` or ``[draws, ...]``.
+    """What is ranked among what: ``null[i]`` competes with ``observed[i]``, both ``[draws]`` or ``[draws,
+    ...]``.
 
     ``observed`` is one observation (or group of them), as the fit that scored the null draw sees it.
     """
@@ -68,13 +70,15 @@ class Contest:
 
     @property
     def p_value(self) -> Array:
-        """``(1 + #{null >= observed}) / (draws + 1)``. With ">" counts of spikes would reject 19 % of the time."""
+        """``(1 + #{null >= observed}) / (draws + 1)``. With ">" counts of spikes would reject 19 % of the
+        time."""
         return (1 + (self.null >= _just_under(self.observed)).sum(0)) / (len(self.null) + 1)
 
     def p_values(self) -> tuple[Array, Array]:
         """p of every null draw, had it been the observation, and of the observation under each draw's fit.
 
-        Both ``[draws]``, for scores ``[draws]``; both count all of the other side, so that they are exchangeable.
+        Both ``[draws]``, for scores ``[draws]``; both count all of the other side, so that they are
+        exchangeable.
         """
         ordered, draws = np.sort(self.null), len(self.null)
         as_strange = draws - np.searchsorted(ordered, _just_under(self.null), "left")
@@ -116,7 +120,8 @@ def subsets(n: int, size: int, seed: int, draws: int = SUBSETS) -> Rows:
 
 
 def group(scores: HeldOut, members: Rows) -> Contest:
-    """Several observations by their mean normal score ``Phi^-1(1 - p)``, among groups of references of that size.
+    """Several observations by their mean normal score ``Phi^-1(1 - p)``, among groups of references of that
+    size.
 
     Size matters: five observations against a null for one have no power. ``scores``: ``[n]``.
     """
@@ -130,9 +135,11 @@ def group(scores: HeldOut, members: Rows) -> Contest:
 def group_of_columns(scores: HeldOut, members: Rows) -> Contest:
     """Several observations by the size of their mean signed score, column by column.
 
-    Cells that all deviate the same way add up, which their p-values would not. ``scores``: ``[n, columns]``.
+    Cells that all deviate the same way add up, which their p-values would not. Scores are cut off at 5, so
+    that one odd cell does not speak for all. ``scores``: ``[n, columns]``.
     """
-    contest = _group(scores.reference, scores.observed.mean(0), members)
+    own, theirs = (np.clip(side, -5, 5) for side in (scores.reference, scores.observed.mean(0)))
+    contest = _group(own, theirs, members)
     return Contest(np.abs(contest.null), np.abs(contest.observed))
 
 

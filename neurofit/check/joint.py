@@ -36,7 +36,8 @@ class Joint:
         return (error * np.linalg.solve(covariance, error[..., None])[..., 0]).sum(1)
 
     def given_the_others(self, y: Array) -> tuple[Array, Array]:
-        """Each statistic's expected score and sd given all the others, by the local Gaussian, both like ``y``.
+        """Each statistic's expected score and sd given all the others, by the local Gaussian, both like
+        ``y``.
 
         With precision P and deviation e, feature j is expected at ``y_j - (P e)_j / P_jj`` with variance
         ``1 / P_jj``: it says which statistic does not go with the rest.

@@ -66,6 +66,9 @@ class Stretch:
         From the first sample.
     score
         The most extreme quantile score in it; positive is above the reference.
+    voltage_mv, low_mv, high_mv
+        The observation where its score is most extreme, and the 99 % range of the reference there (relative
+        to the baseline where that was subtracted).
     observation
         Which of several cells, from 0.
     """
@@ -74,6 +77,9 @@ class Stretch:
     start_ms: float
     stop_ms: float
     score: float
+    voltage_mv: float
+    low_mv: float
+    high_mv: float
     observation: int = 0
 
 
@@ -131,7 +137,9 @@ class CheckResult:
             If the level is not within 0 and 1, or lies below any p-value this check could have given.
         """
         if not 0 < level < 1:
-            raise CheckError("the level must lie between 0 and 1", where="CheckResult.passed", found=f"{level}")
+            raise CheckError(
+                "the level must lie between 0 and 1", where="CheckResult.passed", found=f"{level}"
+            )
         if level < self.smallest_p_value:
             raise CheckError(
                 f"no check of this size could fail at level {level:g}",
@@ -201,7 +209,9 @@ class CheckResult:
             )
             fields["stretches"] = tuple(Stretch(**stretch) for stretch in data["stretches"])
             fields["sentences"], fields["warnings"] = tuple(data["sentences"]), tuple(data["warnings"])
-            fields["null"] = {test: np.array(scores, dtype=np.float64) for test, scores in data["null"].items()}
+            fields["null"] = {
+                test: np.array(scores, dtype=np.float64) for test, scores in data["null"].items()
+            }
             fields["p_observations"] = {test: tuple(p) for test, p in data["p_observations"].items()}
         except (KeyError, TypeError) as error:
             raise CheckError(

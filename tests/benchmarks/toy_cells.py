@@ -1,7 +1,9 @@
-"""A vectorised Hodgkin-Huxley cell in NumPy, cheap enough to measure checks on: thousands of simulations in seconds.
+"""A vectorised Hodgkin-Huxley cell in NumPy, cheap enough to measure checks on: thousands of simulations in
+seconds.
 
 The equations are those of Pospischil et al. 2008 as the sbi tutorial uses them: sodium, delayed rectifier, M
-current and leak per square centimetre, 120 ms with a step of current from 10 to 110 ms. Two conductances are free.
+current and leak per square centimetre, 120 ms with a step of current from 10 to 110 ms. Two conductances are
+free.
 """
 
 from __future__ import annotations
@@ -114,7 +116,8 @@ def _measured(v: Array, c: Cell, rng: np.random.Generator) -> Array:
 
 
 def rig(v: Array, rng: np.random.Generator) -> Array:
-    """A nuisance as real rigs have it: white noise of .1 to .5 mV and an offset of N(0, 2) mV per recording."""
+    """A nuisance as real rigs have it: white noise of .1 to .5 mV and an offset of N(0, 2) mV per
+    recording."""
     sd, offset = rng.uniform(0.1, 0.5, (len(v), 1)), rng.normal(0.0, 2.0, (len(v), 1))
     return v + offset + sd * rng.standard_normal(v.shape)
 
@@ -132,17 +135,19 @@ def spike_starts(v: Array) -> NDArray[np.bool_]:
     return (v[:, :-1] < -10.0) & (v[:, 1:] >= -10.0)
 
 
-NAMES = (
-    "spike count", "resting potential", "resting sd", "mean voltage", "voltage at end of step", "voltage after step",
-    "voltage sd", "skewness", "charging slope", "last minimum", "latency", "first peak", "first width", "first trough",
-    "rise rate", "fall rate", "second latency", "first interval", "second peak", "interval ratio", "mean interval",
-)  # fmt: skip
-UNITS = ("", "mV", "mV", "mV", "mV", "mV", "mV", "", "mV/ms", "mV", "ms", "mV", "ms", "mV", "mV/ms", "mV/ms",
-         "ms", "ms", "mV", "", "ms")  # fmt: skip
+STATISTICS = {
+    "spike count": "", "resting potential": "mV", "resting sd": "mV", "mean voltage": "mV",
+    "voltage at end of step": "mV", "voltage after step": "mV", "voltage sd": "mV", "skewness": "",
+    "charging slope": "mV/ms", "last minimum": "mV", "latency": "ms", "first peak": "mV", "first width": "ms",
+    "first trough": "mV", "rise rate": "mV/ms", "fall rate": "mV/ms", "second latency": "ms",
+    "first interval": "ms", "second peak": "mV", "interval ratio": "", "mean interval": "ms",
+}  # fmt: skip
+NAMES, UNITS = tuple(STATISTICS), tuple(STATISTICS.values())
 
 
 def features(v: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Values ``[n, 21]`` and where they are defined: what needs one, two or three spikes is undefined without."""
+    """Values ``[n, 21]`` and where they are defined: what needs one, two or three spikes is undefined
+    without."""
     n = len(v)
     values = np.full((n, len(NAMES)), np.nan)
     rest, step = v[:, :100], v[:, 100:1100]
@@ -158,11 +163,9 @@ def features(v: Array) -> tuple[Array, NDArray[np.bool_]]:
     for row in np.flatnonzero(count):
         at = np.flatnonzero(starts[row])
         window = slice(max(at[0] - 10, 0), at[0] + 40)
-        piece = v[row, window]
-        values[row, 10:16] = [
-            at[0] * KEEP_MS - 10.0, piece.max(), KEEP_MS * (piece > -20.0).sum(), piece[piece.argmax():].min(),
-            slope[row, window].max(), slope[row, window].min(),
-        ]  # fmt: skip
+        piece, rise = v[row, window], slope[row, window]
+        width, trough = KEEP_MS * (piece > -20.0).sum(), piece[piece.argmax() :].min()
+        values[row, 10:16] = [at[0] * KEEP_MS - 10.0, piece.max(), width, trough, rise.max(), rise.min()]
         if len(at) > 1:
             interval = np.diff(at) * KEEP_MS
             values[row, 16:19] = [at[1] * KEEP_MS - 10.0, interval[0], v[row, at[1] : at[1] + 30].max()]
@@ -171,7 +174,11 @@ def features(v: Array) -> tuple[Array, NDArray[np.bool_]]:
     return values, np.isfinite(values)
 
 
-def family(theta: Array, rng: np.random.Generator, currents: tuple[float, ...], cell: Cell | None = None) -> Array:
+def family(
+    theta: Array, rng: np.random.Generator, currents: tuple[float, ...], cell: Cell | None = None
+) -> Array:
     """``[n, sweep, time]``: every parameter draw at several currents, as one cell is recorded."""
     c = cell or Cell()
-    return np.stack([simulate(theta, rng, replace(c, current=i * c.current / 3.25)) for i in currents], axis=1)
+    return np.stack(
+        [simulate(theta, rng, replace(c, current=i * c.current / 3.25)) for i in currents], axis=1
+    )
