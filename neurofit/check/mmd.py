@@ -33,12 +33,12 @@ def sbi_mmd(observed: ArrayLike, reference: ArrayLike, *, seed: int = 0) -> floa
     -----
     Source: Schmitt et al. 2021, arXiv 2112.08866; Gretton et al. 2012. Needs sbi and torch, imported here.
     """
-    import torch
-    from sbi.diagnostics.misspecification import calc_misspecification_mmd
-
     x, obs = array(reference, "reference", "sbi_mmd"), np.atleast_2d(array(observed, "observed", "sbi_mmd"))
     for values, name in ((obs, "observed"), (x, "reference")):
         all_finite(values, name, "sbi_mmd", ("row", "feature"), "Leave out what is undefined.")
+    import torch
+    from sbi.diagnostics.misspecification import calc_misspecification_mmd
+
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         p, _ = calc_misspecification_mmd(

@@ -97,13 +97,16 @@ def detectable_shifts(
         spread = float((high - low) / 2) or float(np.nanstd(both.columns[: both.n, j]))
         rows = both.columns[shifted][~np.isnan(both.columns[shifted, j])]
         signs = rng.choice([-1.0, 1.0], len(rows))
+        step = _step(both.columns[: both.n, j])
 
         def share(shift: float, rows: Array = rows, signs: Array = signs, j: int = j) -> float:
             moved = rows.copy()
             moved[:, j] += signs * shift
             return float(rejects(moved).mean())
 
-        shift = _least(share, 0.01 * spread, 100 * spread, target) if len(rows) >= FEWEST_ROWS else None
+        shift = None
+        if len(rows) >= FEWEST_ROWS:
+            shift = _least(share, 0.01 * spread, 100 * spread, target, step)
         feature = label.features[0]
         found.append(Detectable(both.names[feature], both.units[feature], shift, spread))
     return tuple(found)
@@ -132,11 +135,23 @@ def _rejects(training: Array, null: Array, level: float) -> Callable[[Array], ND
     return lambda columns: statistic(columns) > limit
 
 
-def _least(share: Callable[[float], float], low: float, high: float, target: float) -> float | None:
+def _step(column: Array) -> float:
+    """The step between neighbouring values of a count; 0 for a statistic that is mostly distinct."""
+    values = np.unique(column[~np.isnan(column)])
+    return float(np.diff(values).min()) if 1 < len(values) < len(column) / 10 else 0.0
+
+
+def _least(
+    share: Callable[[float], float], low: float, high: float, target: float, step: float
+) -> float | None:
     """The least shift with that share, between two that are far apart, by halving their ratio."""
-    if share(high) < target:
+
+    def whole(shift: float) -> float:
+        return max(round(shift / step), 1) * step if step else shift
+
+    if share(whole(high)) < target:
         return None
     for _ in range(HALVINGS):
         middle = float(np.sqrt(low * high))
-        low, high = (low, middle) if share(middle) >= target else (middle, high)
-    return high
+        low, high = (low, middle) if share(whole(middle)) >= target else (middle, high)
+    return whole(high)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurofit.check import words
+from neurofit.check import caveats, words
 from neurofit.check.combine import combine
 from neurofit.check.conformal import Fit, Rows, held_out
 from neurofit.check.inputs import (
@@ -135,10 +135,10 @@ def summary(
         warnings=(
             *copies,
             *both.warnings,
-            *words.size(n, level, len(whole.null)),
-            *words.dispersion(ranking.test(one_by_one["marginal"]), label),
-            *words.width(what, tolerance),
-            *words.resemblance(both.columns, n, seed),
+            *caveats.size(n, level, len(whole.null)),
+            *caveats.dispersion(ranking.test(one_by_one["marginal"]), label),
+            *caveats.width(what, tolerance),
+            *caveats.resemblance(both.columns, n, seed),
         ),
         null={name: contest.null for name, contest in contests.items()},
         observed_score={name: float(contest.observed.mean()) for name, contest in contests.items()},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurofit.check import envelope, quantile_joint, summaries, traces, words
+from neurofit.check import caveats, envelope, quantile_joint, summaries, traces, words
 from neurofit.check.combine import combine
 from neurofit.check.conformal import Fit, Rows, held_out
 from neurofit.check.inputs import Table, copies_warning, first_of_copies, settings, table
@@ -133,8 +133,8 @@ def raw(
         warnings=(
             *((copies_warning(copies, n + copies),) if copies else ()),
             *(statistics.warnings if statistics else ()),
-            *words.size(n, level, len(whole.null)),
-            *words.resemblance(reduced.quantiles.reshape(n + observations, -1), n, seed),
+            *caveats.size(n, level, len(whole.null)),
+            *caveats.resemblance(reduced.quantiles.reshape(n + observations, -1), n, seed),
         ),
         null={name: contest.null for name, contest in contests.items()},
         observed_score={name: float(contest.observed.mean()) for name, contest in contests.items()},

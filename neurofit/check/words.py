@@ -6,21 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neurofit.check.conformal import Contest, subsets
 from neurofit.check.inputs import Table
 from neurofit.check.joint import Joint
 from neurofit.check.result import Effect, Stretch
 from neurofit.check.scores import QuantileScores
 
-Array = NDArray[np.float64]
-
 NAMED, STRETCHES = 5, 3
-FEW_REFERENCES = 200
-TOO_CENTRAL = 0.01
-TOO_ALIKE = 0.01
-TOO_WIDE = 100.0
 
 # By name and whether it is high.
 CONSISTENT_WITH = {
@@ -52,8 +44,8 @@ def advice(p: float, level: float) -> str:
         return "A pass means that these statistics do not tell them apart, not that the model is right."
     return (
         "Do not trust intervals from this model for it as they stand. Look first at what is named above: "
-        "it is consistent with an artefact of the recording (offset, noise, series resistance) as well as with a "
-        "prior too narrow or a current the model lacks."
+        "it is consistent with an artefact of the recording (offset, noise, series resistance) as well as "
+        "with a prior too narrow or a current the model lacks."
     )
 
 
@@ -69,18 +61,9 @@ def effects(found: Iterable[Effect], level: float, n: int, observations: int) ->
 
 def effect_sentence(effect: Effect, n: int, observations: int) -> str:
     """``Resting potential -67.1 mV lies above >99.9 % of simulations (99 % range -70.6 to -69.9).``"""
-    names = effect.name.split(", ")
-    name = effect.name if len(names) <= 3 else f"{', '.join(names[:3])} and {len(names) - 3} more"
-    name = name[:1].upper() + name[1:]
     if effect.kind == "defined":
-        are = "are" if len(names) > 1 else "is"
-        share = f"{percent(100 * effect.defined_share, n)} of simulations."
-        if observations > 1:
-            seen = percent(100 * (effect.observed or 0.0), observations)
-            return f"{name} {are} defined in {seen} of the observations, and in {share}"
-        if effect.observed:
-            return f"{name} {are} defined, and only in {share}"
-        return f"{name} {are} undefined, and defined in {share}"
+        return _definedness(effect, n, observations)
+    name = capital(effect.name)
     if effect.observed is None or effect.percentile is None or effect.quantiles is None:
         return f"{name} is undefined in the observation."
     low, high = effect.quantiles[0], effect.quantiles[-1]
@@ -100,6 +83,20 @@ def effect_sentence(effect: Effect, n: int, observations: int) -> str:
     )
 
 
+def _definedness(effect: Effect, n: int, observations: int) -> str:
+    """``First width, first peak and 4 more are undefined, and defined in 97.2 % of simulations.``"""
+    names = effect.name.split(", ")
+    name = capital(effect.name if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more")
+    are = "are" if len(names) > 1 else "is"
+    share = f"{percent(100 * effect.defined_share, n)} of simulations."
+    if observations > 1:
+        seen = percent(100 * (effect.observed or 0.0), observations)
+        return f"{name} {are} defined in {seen} of the observations, and in {share}"
+    if effect.observed:
+        return f"{name} {are} defined, and only in {share}"
+    return f"{name} {are} undefined, and defined in {share}"
+
+
 def stretches(found: Sequence[Stretch], subtracted: bool, sweeps: int, observations: int) -> tuple[str, ...]:
     """``Sweep 2, 312 to 340 ms: -20.1 mV lies above the simulations there (99 % range -70.2 to -45.0).``"""
     sentences = []
@@ -113,7 +110,7 @@ def stretches(found: Sequence[Stretch], subtracted: bool, sweeps: int, observati
         side = "above" if stretch.score > 0 else "below"
         relative = " from the baseline" if subtracted else ""
         sentences.append(
-            f"{place[:1].upper()}{place[1:]}: {value} mV{relative} lies {side} the simulations there"
+            f"{capital(place)}: {value} mV{relative} lies {side} the simulations there"
             f" (99 % range {low} to {high})."
         )
     if len(found) > STRETCHES:
@@ -176,72 +173,6 @@ def individuals(p_each: Mapping[str, Sequence[float]], level: float) -> tuple[st
     return (f"Strange on its own, counted from 0: observation {listed}{more}.",)
 
 
-def size(n: int, level: float, draws: int) -> tuple[str, ...]:
-    """What the number of simulations cannot do."""
-    warnings = []
-    if n < FEW_REFERENCES:
-        warnings.append(
-            f"only {n} simulations: a check of fewer than {FEW_REFERENCES} misses much, 500 are better"
-        )
-    if 1 / (draws + 1) > level:
-        needed = math.ceil(1 / level - 1e-9) - 1
-        warnings.append(
-            f"p cannot fall below {1 / (draws + 1):.2g}: level {level:g} needs {needed:,} simulations"
-        )
-    return tuple(warnings)
-
-
-def dispersion(central: Contest, label: str) -> tuple[str, ...]:
-    """Is the observation nearer the middle of every statistic than simulations are?
-
-    Then the simulations spread more widely than cells like it, and would reject hardly anything.
-    """
-    p = float((1 + (central.null <= central.observed).sum()) / (len(central.null) + 1))
-    if p > TOO_CENTRAL:
-        return ()
-    return (
-        f"over-dispersed: only {percent(100 * p, len(central.null))} of simulations lie as near the middle "
-        f"of every statistic; {label} may be so wide that a pass says little",
-    )
-
-
-def width(found: Iterable[Effect], tolerances: Mapping[str, float]) -> tuple[str, ...]:
-    """Do most statistics range over a hundred times what the caller calls a difference?"""
-    ratios = {
-        effect.name: (effect.quantiles[5] - effect.quantiles[1]) / tolerances[effect.name]
-        for effect in found
-        if effect.quantiles is not None and effect.name in tolerances
-    }
-    wide = [name for name, ratio in ratios.items() if ratio > TOO_WIDE]
-    if len(wide) * 2 <= len(ratios):
-        return ()
-    worst = max(wide, key=lambda name: ratios[name])
-    return (
-        f"over-dispersed: in {len(wide)} of {len(ratios)} statistics 95 % of the simulations span more than "
-        f"{TOO_WIDE:g} times the tolerance ({worst}: {ratios[worst]:,.0f} times); alone they reject hardly "
-        "anything",
-    )
-
-
-def resemblance(columns: Array, n: int, seed: int) -> tuple[str, ...]:
-    """Are several observations more alike than independent simulations, as sweeps of one cell are?"""
-    observations = len(columns) - n
-    if observations < 3:
-        return ()
-    scores = np.clip(QuantileScores(columns[:n])(columns), -5, 5)
-    members = subsets(n, observations, seed, draws=999)
-    spread = np.array([scores[rows].var(0).mean() for rows in members])
-    p = (1 + (spread <= scores[n:].var(0).mean()).sum()) / (len(members) + 1)
-    if p > TOO_ALIKE:
-        return ()
-    return (
-        f"the {observations} observations are more alike than independent simulations "
-        f"(p = {number(float(p))}), as sweeps of one cell or cells of one kind are, and their common p-value "
-        "takes them as independent draws. Sweeps of one cell belong together, in one observation with a "
-        "reference of the same design",
-    )
-
-
 def percent(share: float, n: int) -> str:
     """``97.2 %``, and no more than n can tell: ``>99.9 %``."""
     resolution = max(100 / n, 0.05)
@@ -249,7 +180,12 @@ def percent(share: float, n: int) -> str:
         return f">{math.floor((100 - resolution) * 10) / 10:g} %"
     if share < resolution:
         return f"<{math.ceil(resolution * 10) / 10:g} %"
-    return f"{share:.1f} %" if not 1 < share < 99 else f"{share:.3g} %"
+    return f"{min(share, 99.9):.1f} %" if not 1 < share < 99 else f"{share:.3g} %"
+
+
+def capital(text: str) -> str:
+    """The first letter large, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def number(x: float) -> str:
