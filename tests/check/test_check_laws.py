@@ -8,6 +8,7 @@ from check_cases import CASES, RAW, correlated, curved, independent, spiking, tr
 
 from neurofit import check
 from neurofit.check.conformal import HeldOut, group, group_of_columns, subsets
+from neurofit.check.scores import QuantileScores
 
 LEVEL = 0.05
 
@@ -74,16 +75,17 @@ def test_false_positives_of_several_observations(case):
 @pytest.mark.parametrize("size", [2, 10, 60])
 @pytest.mark.parametrize("ties", [False, True])
 def test_null_of_groups_has_the_right_width(size, ties):
-    """With a score that needs no fit, 500 groups on 500 references: standard error .01, for few and many."""
+    """With a score that needs no fit, 400 groups on 400 references: standard error .011, for few and many."""
     rng, n, p = np.random.default_rng(3), 200, []
-    for number in range(500):
+    for number in range(400):
         x = rng.poisson(2.0, n + size).astype(float) if ties else rng.standard_normal(n + size)
+        x = QuantileScores(x[:n, None])(x[:, None])[:, 0]
         scores = HeldOut(x[:n], x[None, n:], np.zeros(n, dtype=np.intp))
         members = subsets(n, size, number, draws=199)
         columns = HeldOut(scores.reference[:, None], scores.observed[..., None], scores.fold)
         p.append([group(scores, members).p_value, group_of_columns(columns, members).p_value[0]])
-    assert (np.mean(np.array(p)[:, : 1 if ties else 2] <= LEVEL, axis=0) <= 0.05 + 3 * 0.01).all()
-    assert (np.mean(np.array(p)[:, : 1 if ties else 2] <= LEVEL, axis=0) >= 0.05 - 3 * 0.01).all()
+    assert (np.mean(np.array(p)[:, : 1 if ties else 2] <= LEVEL, axis=0) <= 0.05 + 3 * 0.011).all()
+    assert (np.mean(np.array(p)[:, : 1 if ties else 2] <= LEVEL, axis=0) >= 0.05 - 3 * 0.011).all()
 
 
 def test_observations_that_agree_add_up():
@@ -259,14 +261,13 @@ def raw_rejections(sweeps: int, sets: int, m: int, n: int = 300, **options) -> d
 def test_false_positives_of_raw(sweeps, subtract_baseline):
     """900 cells on six reference sets of 300: standard error .009. Five sweeps of a cell are one observation.
 
-    Principal components of little but noise differ from fold to fold, and ranks averaged over folds that differ are
-    seldom extreme: the quantile tests are then careful, about .02 instead of .05.
+    Principal components of little but noise differ from fold to fold, and ranks averaged over folds that
+    differ are seldom extreme: the quantile tests are then careful, about .02 instead of .05.
     """
     share = raw_rejections(sweeps, sets=6, m=150, subtract_baseline=subtract_baseline)
     for name, found in share.items():
         assert 0.01 <= found <= 0.05 + 3 * 0.009, (name, found)
-    assert 0.05 - 3 * 0.009 <= share["envelope"]
-    assert 0.05 - 3 * 0.009 <= share["all"]
+    assert min(share["envelope"], share["all"]) >= 0.05 - 3 * 0.009
 
 
 def test_false_positives_of_raw_quickly():
