@@ -46,7 +46,7 @@ def dispersion(central: Contest, label: str) -> tuple[str, ...]:
         return ()
     return (
         f"over-dispersed: only {percent(100 * p, len(central.null))} of simulations lie as near the middle "
-        f"of every statistic; {label} may be so wide that a pass says little",
+        f"of every statistic; the reference ({label}) may be so wide that a pass says little",
     )
 
 

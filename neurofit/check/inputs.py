@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,9 +111,12 @@ def all_finite(values: Array, name: str, where: str, axes: Sequence[str], advice
         )
 
 
-def first_of_copies(rows: Sequence[bytes]) -> NDArray[np.intp]:
+def first_of_copies(rows: NDArray) -> NDArray[np.intp]:
     """Numbers of the rows that are no exact copy of an earlier one."""
-    return np.array(sorted({row: i for i, row in reversed(list(enumerate(rows)))}.values()), dtype=np.intp)
+    first: dict[bytes, int] = {}
+    for i, row in enumerate(rows):
+        first.setdefault(blake2b(row.tobytes()).digest(), i)
+    return np.array(list(first.values()), dtype=np.intp)
 
 
 def copies_warning(copies: int, n: int) -> str:

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import caveats, words
 from neurofit.check.combine import combine
-from neurofit.check.conformal import Fit, Rows, held_out
+from neurofit.check.conformal import Fit, HeldOut, Rows, held_out
+from neurofit.check.definedness import Patterns
 from neurofit.check.inputs import (
     Table,
     array,
@@ -39,7 +40,7 @@ def summary(
     names: Sequence[str] | None = None,
     units: Sequence[str] | None = None,
     tolerances: ArrayLike | None = None,
-    label: str = "the reference simulations",
+    label: str = "reference simulations",
     level: float = 0.05,
     seed: int = 0,
 ) -> CheckResult:
@@ -53,8 +54,8 @@ def summary(
     and simulations, adds a column 0 or 1, "is it defined?"; statistics that are always defined together share
     it. In the column of its value an undefined row takes the score 0, that of the median of the defined: it
     is then neither strange nor usual for that value, and the flag keeps it among rows that lack it too.
-    Nothing about which columns take part depends on the observation, so the p-value is as calibrated as
-    without masks.
+    Rows that define the same statistics are put on one scale (:mod:`neurofit.check.definedness`), so that
+    the level holds for silent cells and for firing ones, not only for all together.
 
     Parameters
     ----------
@@ -72,8 +73,8 @@ def summary(
         ``[features]``, what counts as a difference in each, in its unit: if the simulations span a hundred
         times as much in most, a warning says that they would hardly reject anything.
     label
-        What the reference is: ``"the prior predictive"`` answers "can this model and prior make this cell?",
-        ``"the last round's simulations"`` "does the fit?".
+        What the reference is: ``"prior predictive"`` answers "can this model and prior make this cell?",
+        ``"last round's simulations"`` "does the fit?".
     level
         At which level the words call something strange.
     seed
@@ -109,7 +110,7 @@ def summary(
     both, copies = _each_once(both, where)
     n, observations = both.n, len(both.columns) - both.n
 
-    held = held_out(fit(both), n, observations, seed)
+    held = align(held_out(fit(both), n, observations, seed), both)
     one_by_one = {"joint": held["joint"], "marginal": held["columns"].map(largest)}
     ranking = Ranking(n, observations, seed)
     columns = ranking.columns(held["columns"])
@@ -145,7 +146,7 @@ def summary(
         p_observations=p_each,
         n_reference=n,
         n_observations=observations,
-        seed=seed,
+        seed=int(seed),
     )
 
 
@@ -174,6 +175,15 @@ def fit(both: Table) -> Fit:
     return of
 
 
+def align(held: dict[str, HeldOut], both: Table) -> dict[str, HeldOut]:
+    """The scores of both tests with every pattern of definedness on one scale."""
+    patterns = Patterns.of(both)
+    return {
+        "columns": patterns.align_columns(held["columns"]),
+        "joint": patterns.align_distances(held["joint"]),
+    }
+
+
 def _each_once(both: Table, where: str) -> tuple[Table, tuple[str, ...]]:
     """The table without exact copies of references, and a warning if there were any.
 
@@ -183,7 +193,7 @@ def _each_once(both: Table, where: str) -> tuple[Table, tuple[str, ...]]:
     reference = both.columns[: both.n]
     if not any(len(np.unique(column)) > both.n / 4 for column in reference.T):
         return both, ()  # rows of nothing but counts coincide by nature
-    kept = first_of_copies([row.tobytes() for row in reference])
+    kept = first_of_copies(reference)
     if len(kept) == both.n:
         return both, ()
     return rows_of(both, kept, where), (copies_warning(both.n - len(kept), both.n),)

@@ -32,7 +32,7 @@ def raw(
     step_ms: tuple[float, float] | None = None,
     summary: Mapping[str, Any] | None = None,
     subtract_baseline: bool = False,
-    label: str = "the reference simulations",
+    label: str = "reference simulations",
     level: float = 0.05,
     seed: int = 0,
 ) -> CheckResult:
@@ -93,7 +93,7 @@ def raw(
     settings(level, seed, where)
     cells, simulated = traces.as_design(observed, reference, where)
     statistics = None if summary is None else _statistics(summary, len(cells), len(simulated), where)
-    kept = first_of_copies([row.tobytes() for row in simulated])
+    kept = first_of_copies(simulated)
     copies = len(simulated) - len(kept)
     if copies:
         simulated = simulated[kept]
@@ -103,6 +103,9 @@ def raw(
     n, observations = reduced.n, reduced.observations
 
     held = held_out(_fit(reduced, statistics), n, observations, seed)
+    if statistics:
+        aligned = summaries.align({"columns": held["columns"], "joint": held["summary_joint"]}, statistics)
+        held |= {"columns": aligned["columns"], "summary_joint": aligned["joint"]}
     tests = {"envelope": held["envelope"].map(largest)}
     tests |= {
         name: held[name] for name in ("quantile_joint", "across_sweeps", "summary_joint") if name in held
@@ -141,7 +144,7 @@ def raw(
         p_observations=p_each,
         n_reference=n,
         n_observations=observations,
-        seed=seed,
+        seed=int(seed),
     )
 
 

@@ -32,10 +32,8 @@ def verdict(p: float, level: float, n: int, observations: int, label: str) -> st
         if observations == 1
         else f"The {observations} observations, one per cell, are together"
     )
-    size = f"p = {number(p)}, {n:,} simulations"
-    if p > level:
-        return f"{who} consistent with {label} ({size})."
-    return f"{who} unlike {label} ({size})."
+    like = "consistent with" if p > level else "unlike"
+    return f"{who} {like} the simulations ({label}): p = {number(p)}, n = {n:,}."
 
 
 def advice(p: float, level: float) -> str:
