@@ -1,1 +1,18 @@
+"""Observed and simulated arrays become a :class:`CheckResult`: a calibrated p-value and words.
 
+::
+
+    summary(observed, reference)     statistics, one by one and together
+    raw(observed, reference)         voltage, at every time and in what it does overall
+    detectable_shifts(reference)     what a summary check with these simulations would notice
+
+How: scores (:mod:`~neurofit.check.scores`), one test a file (``joint``, ``marginal``, ``envelope``,
+``quantile_joint``), their nulls (``conformal``), one p-value from several (``combine``), and ``words``.
+"""
+
+from neurofit.check.power import Detectable, detectable_shifts
+from neurofit.check.result import CheckResult, Effect, Stretch
+from neurofit.check.summaries import summary
+from neurofit.check.voltage import raw
+
+__all__ = ["CheckResult", "Detectable", "Effect", "Stretch", "detectable_shifts", "raw", "summary"]

@@ -1,0 +1,87 @@
+"""What limits a check: few simulations, simulations that range too widely, observations that are no draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurofit.check.conformal import Contest, subsets
+from neurofit.check.result import Effect
+from neurofit.check.scores import QuantileScores
+from neurofit.check.words import number, percent
+
+Array = NDArray[np.float64]
+
+FEW_REFERENCES = 200
+TOO_CENTRAL = 0.01
+TOO_ALIKE = 0.01
+TOO_WIDE = 100.0
+
+
+def size(n: int, level: float, draws: int) -> tuple[str, ...]:
+    """What the number of simulations cannot do."""
+    warnings = []
+    if n < FEW_REFERENCES:
+        warnings.append(
+            f"only {n} simulations: a check of fewer than {FEW_REFERENCES} misses much, 500 are better"
+        )
+    if 1 / (draws + 1) > level:
+        needed = math.ceil(1 / level - 1e-9) - 1
+        warnings.append(
+            f"p cannot fall below {1 / (draws + 1):.2g}: level {level:g} needs {needed:,} simulations"
+        )
+    return tuple(warnings)
+
+
+def dispersion(central: Contest, label: str) -> tuple[str, ...]:
+    """Is the observation nearer the middle of every statistic than simulations are?
+
+    Then the simulations spread more widely than cells like it, and would reject hardly anything.
+    """
+    p = float((1 + (central.null <= central.observed).sum()) / (len(central.null) + 1))
+    if p > TOO_CENTRAL:
+        return ()
+    return (
+        f"over-dispersed: only {percent(100 * p, len(central.null))} of simulations lie as near the middle "
+        f"of every statistic; the reference ({label}) may be so wide that a pass says little",
+    )
+
+
+def width(found: Iterable[Effect], tolerances: Mapping[str, float]) -> tuple[str, ...]:
+    """Do most statistics range over a hundred times what the caller calls a difference?"""
+    ratios = {
+        effect.name: (effect.quantiles[5] - effect.quantiles[1]) / tolerances[effect.name]
+        for effect in found
+        if effect.quantiles is not None and effect.name in tolerances
+    }
+    wide = [name for name, ratio in ratios.items() if ratio > TOO_WIDE]
+    if len(wide) * 2 <= len(ratios):
+        return ()
+    worst = max(wide, key=lambda name: ratios[name])
+    return (
+        f"over-dispersed: in {len(wide)} of {len(ratios)} statistics 95 % of the simulations span more than "
+        f"{TOO_WIDE:g} times the tolerance ({worst}: {ratios[worst]:,.0f} times); alone they reject hardly "
+        "anything",
+    )
+
+
+def resemblance(columns: Array, n: int, seed: int) -> tuple[str, ...]:
+    """Are several observations more alike than independent simulations, as sweeps of one cell are?"""
+    observations = len(columns) - n
+    if observations < 3:
+        return ()
+    scores = np.clip(QuantileScores(columns[:n])(columns), -5, 5)
+    members = subsets(n, observations, seed, draws=999)
+    spread = np.array([scores[rows].var(0).mean() for rows in members])
+    p = (1 + (spread <= scores[n:].var(0).mean()).sum()) / (len(members) + 1)
+    if p > TOO_ALIKE:
+        return ()
+    return (
+        f"the {observations} observations are more alike than independent simulations "
+        f"(p = {number(float(p))}), as sweeps of one cell or cells of one kind are, and their common p-value "
+        "takes them as independent draws. Sweeps of one cell belong together, in one observation with a "
+        "reference of the same design",
+    )

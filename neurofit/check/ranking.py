@@ -1,0 +1,51 @@
+"""From held-out scores to contests, for one observation or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurofit.check import conformal
+from neurofit.check.combine import combine
+from neurofit.check.conformal import Contest, HeldOut
+
+Array = NDArray[np.float64]
+
+
+class Ranking:
+    """Ranks one observation among references, or several among groups of as many references.
+
+    Parameters
+    ----------
+    n, observations
+        How many references and observations there are.
+    seed
+        Which groups of references are drawn.
+    """
+
+    def __init__(self, n: int, observations: int, seed: int) -> None:
+        self._members = None if observations == 1 else conformal.subsets(n, observations, seed)
+
+    def test(self, scores: HeldOut) -> Contest:
+        """Of one score per row, ``[n]``."""
+        return conformal.single(scores) if self._members is None else conformal.group(scores, self._members)
+
+    def columns(self, scores: HeldOut) -> Contest:
+        """Of signed scores, ``[n, columns]``, by their size."""
+        if self._members is None:
+            return conformal.single(scores.map(np.abs))
+        return conformal.group_of_columns(scores, self._members)
+
+
+def each(tests: Mapping[str, HeldOut], observations: int) -> dict[str, tuple[float, ...]]:
+    """Each of several observations on its own: p by test, and of all tests together as ``"all"``."""
+    if observations == 1:
+        return {}
+    found: dict[str, list[float]] = {name: [] for name in (*tests, "all")}
+    for i in range(observations):
+        contests = {name: conformal.single(scores.only(i)) for name, scores in tests.items()}
+        for name, contest in {**contests, "all": combine(contests)}.items():
+            found[name].append(float(contest.p_value))
+    return {name: tuple(p) for name, p in found.items()}

@@ -1,0 +1,176 @@
+"""Voltage traces looked at, and reduced to what the raw tests compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import uniform_filter1d
+
+from neurofit.check import envelope, quantile_joint
+from neurofit.check.inputs import Label, Table, number_of_references
+from neurofit.errors import CheckError
+
+Array = NDArray[np.float64]
+
+SMOOTH_MS = 0.5
+FEWEST_SAMPLES = 20
+CHUNK = 200
+DESIGN = (
+    "reference [n, time] with observed [time] (one cell) or [cell, time], "
+    "or reference [n, sweep, time] with observed [sweep, time] (one cell) or [cell, sweep, time]"
+)
+TRACE_NAMES = ("baseline", "baseline noise", "voltage jump at step onset")
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """References and, in the rows after them, observations.
+
+    Attributes
+    ----------
+    points
+        ``[rows, sweep, 2, bin]``, for the envelope, in mV.
+    edges
+        First sample of each bin and the end.
+    quantiles
+        ``[rows, sweep, quantile]``, for the quantile-joint test.
+    artefacts
+        Baseline (mV), its noise (mV) and the jump at the step's onset (mV), means over the sweeps; ``None``
+        without a baseline.
+    n
+        Number of references.
+    """
+
+    points: Array
+    edges: NDArray[np.intp]
+    quantiles: Array
+    artefacts: Table | None
+    n: int
+
+    @property
+    def observations(self) -> int:
+        return len(self.points) - self.n
+
+
+def as_design(observed: ArrayLike, reference: ArrayLike, where: str) -> tuple[NDArray, NDArray]:
+    """Both as ``[rows, sweep, time]``; the reference's dimensions say what one cell is."""
+    x, obs = _numbers(reference, "reference", where), _numbers(observed, "observed", where)
+    fits = x.ndim in (2, 3) and obs.ndim in (x.ndim - 1, x.ndim) and x.size > 0 and obs.size > 0
+    cells = obs[None] if obs.ndim == x.ndim - 1 else obs
+    if not fits or cells.shape[1:] != x.shape[1:]:
+        raise CheckError(
+            "observed and reference are not of one design",
+            where=where,
+            expected=DESIGN,
+            found=f"observed {obs.shape}, reference {x.shape}",
+            advice="Several sweeps of one cell need simulations of all sweeps, one parameter draw a row.",
+        )
+    if x.shape[-1] < FEWEST_SAMPLES:
+        raise CheckError(
+            "the sweeps are too short",
+            where=where,
+            expected=f"at least {FEWEST_SAMPLES} samples",
+            found=f"{x.shape[-1]}",
+            advice="Time is the last axis.",
+        )
+    number_of_references(len(x), len(cells), where)
+    return (cells[:, None], x[:, None]) if x.ndim == 2 else (cells, x)
+
+
+def reduce(
+    observed: NDArray,
+    reference: NDArray,
+    dt_ms: float,
+    step_ms: tuple[float, float] | None,
+    subtract_baseline: bool,
+    where: str,
+) -> Traces:
+    """From ``[rows, sweep, time]`` to what is compared, some rows at a time."""
+    samples, sweeps = reference.shape[-1], reference.shape[1]
+    step, baseline = _windows(samples, dt_ms, step_ms, subtract_baseline, where)
+    edges = envelope.bin_edges(samples, sweeps)
+    points, quantiles, artefacts = [], [], []
+    for name, rows in (("reference", reference), ("observed", observed)):
+        for first in range(0, len(rows), CHUNK):
+            voltage = rows[first : first + CHUNK].astype(np.float64)
+            _all_finite(voltage, name, first, where)
+            if baseline is not None:
+                artefacts.append(_artefacts(voltage, step, baseline))
+            smooth = voltage
+            if subtract_baseline:
+                voltage = voltage - voltage[..., baseline].mean(-1, keepdims=True)
+                smooth = uniform_filter1d(voltage, max(1, round(SMOOTH_MS / dt_ms)), axis=-1)
+            points.append(envelope.points(smooth, edges))
+            quantiles.append(quantile_joint.quantiles(voltage, dt_ms, step, baseline))
+    table = None
+    if baseline is not None:
+        labels = tuple(Label("value", (j,)) for j in range(3))
+        table = Table(np.concatenate(artefacts), labels, TRACE_NAMES, ("mV",) * 3, len(reference), ())
+    return Traces(np.concatenate(points), edges, np.concatenate(quantiles), table, len(reference))
+
+
+def _numbers(values: ArrayLike, name: str, where: str) -> NDArray:
+    try:
+        numbers = np.asarray(values)
+    except ValueError as error:
+        raise CheckError(
+            f"{name} is not an array ({error})", where=where, advice="Sweeps must have equal length."
+        ) from error
+    if numbers.dtype.kind not in "fiu":
+        raise CheckError(f"{name} holds no numbers", where=where, found=f"{numbers.dtype}")
+    return numbers
+
+
+def _all_finite(voltage: Array, name: str, first: int, where: str) -> None:
+    bad = ~np.isfinite(voltage)
+    if bad.any():
+        row, sweep, sample = np.argwhere(bad)[0]
+        raise CheckError(
+            f"{name} holds {voltage[row, sweep, sample]} in row {first + row}, sweep {sweep}, "
+            f"sample {sample}",
+            where=where,
+            expected="finite voltage",
+            advice="Leave out the simulations that failed, with all their sweeps, and report how many.",
+        )
+
+
+def _windows(
+    samples: int, dt_ms: float, step_ms: tuple[float, float] | None, subtract_baseline: bool, where: str
+) -> tuple[slice, slice | None]:
+    """Samples of the step and of the baseline before it."""
+    if not (np.isfinite(dt_ms) and dt_ms > 0):
+        raise CheckError("the sampling interval must be positive", where=where, found=f"dt_ms = {dt_ms}")
+    start, stop = 0, samples
+    if step_ms is not None:
+        start, stop = (round(t / dt_ms) if np.isfinite(t) else -1 for t in step_ms)
+        if not 0 <= start < stop <= samples or stop - start < FEWEST_SAMPLES:
+            raise CheckError(
+                "the step does not lie inside the sweeps",
+                where=where,
+                expected=f"(start, stop) in ms within 0 to {samples * dt_ms:g}, "
+                f"at least {FEWEST_SAMPLES * dt_ms:g} ms long",
+                found=f"step_ms = {step_ms}",
+            )
+    if start >= 5:
+        return slice(start, stop), slice(0, start)
+    if subtract_baseline:
+        raise CheckError(
+            "there is no baseline to subtract",
+            where=where,
+            expected=f"step_ms starting at {5 * dt_ms:g} ms or later",
+            found=f"step_ms = {step_ms}",
+            advice="Give the start and stop of the step, or subtract a baseline of your own from both.",
+        )
+    return slice(start, stop), None
+
+
+def _artefacts(voltage: Array, step: slice, baseline: slice) -> Array:
+    """What a rig adds: offset, noise, and the jump across an electrode's resistance, means over the
+    sweeps."""
+    rest = voltage[..., baseline]
+    noise = np.diff(rest, axis=-1).std(-1) / np.sqrt(2)
+    onset = min(step.start + 1, voltage.shape[-1] - 1)
+    jump = voltage[..., onset] - rest.mean(-1)
+    return np.stack([rest.mean(-1), noise, jump], axis=-1).mean(1)
