@@ -1,1 +1,94 @@
-"""neurofit."""
+"""neurofit: a current-clamp recording in, a calibrated posterior over a neuron model's parameters out, with a verdict.
+
+::
+
+    import neurofit as nf
+
+    recording = nf.load_recording("cell.abf")
+    model = nf.load_model("hh_pospischil")
+    fit = nf.fit(recording, model, out="fits/cell", seed=1)
+    print(fit.verdict)
+    fit.posterior.sample(1000, seed=1)
+
+Names are loaded when they are first used, so that looking at a recording does not load a neural network.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neurofit import check
+    from neurofit.check import CheckResult
+    from neurofit.errors import BadInput, NeurofitError, RunFailed
+    from neurofit.features import FeatureTable, extract_features
+    from neurofit.fitting import fit
+    from neurofit.infer import Method, Posterior, Schedule
+    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording
+    from neurofit.result import Fit, load_fit
+    from neurofit.simulation import Traces, simulate
+    from neurofit.template import Model, list_models, load_model
+
+_WHERE = {
+    "BadInput": "errors",
+    "CheckResult": "check",
+    "FeatureTable": "features",
+    "Fit": "result",
+    "Method": "infer",
+    "Model": "template",
+    "NeurofitError": "errors",
+    "Posterior": "infer",
+    "Recording": "recording",
+    "RunFailed": "errors",
+    "Schedule": "infer",
+    "Stimulus": "recording",
+    "Traces": "simulation",
+    "extract_features": "features",
+    "fetch_recording": "recording",
+    "fit": "fitting",
+    "list_models": "template",
+    "load_fit": "result",
+    "load_model": "template",
+    "load_recording": "recording",
+    "simulate": "simulation",
+}
+
+__all__ = [
+    "BadInput",
+    "CheckResult",
+    "FeatureTable",
+    "Fit",
+    "Method",
+    "Model",
+    "NeurofitError",
+    "Posterior",
+    "Recording",
+    "RunFailed",
+    "Schedule",
+    "Stimulus",
+    "Traces",
+    "check",
+    "extract_features",
+    "fetch_recording",
+    "fit",
+    "list_models",
+    "load_fit",
+    "load_model",
+    "load_recording",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "check":
+        return import_module("neurofit.check")
+    if name not in _WHERE:
+        raise AttributeError(f"module 'neurofit' has no attribute {name!r}")
+    value = getattr(import_module(f"neurofit.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -18,7 +18,7 @@ from neurofit.infer import Method, Posterior, Region, Summaries
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Finding, Recording, Stimulus
 from neurofit.recording.split import Split
-from neurofit.simulate import Traces, simulate
+from neurofit.simulation import Traces, simulate
 from neurofit.stages import Round, SimulationSet
 from neurofit.store import Run
 from neurofit.template import Model

@@ -226,9 +226,9 @@ def _short(value: Any) -> str:
 
 
 def _plain(values: Any) -> Any:
-    """Nested plain values that TOML and JSON know; None is left out of tables."""
+    """Nested plain values that TOML and JSON know."""
     if isinstance(values, Mapping):
-        return {str(k): _plain(v) for k, v in values.items() if v is not None}
+        return {str(k): _plain(v) for k, v in values.items()}
     if isinstance(values, list | tuple):
         return [_plain(v) for v in values]
     if isinstance(values, np.ndarray):

@@ -95,7 +95,7 @@ def decide(
     bad = [side for side in SIDES if wrong[side]]
     # a stray interval or two out of dozens is no failure to fire like the cell
     firing = [m for m in misses if m.aspect == "firing"]
-    fires = hits >= 0.5 or sum(m.missed for m in firing) <= 0.1 * len(firing)
+    fires = conflicts.alike > 0 and (hits >= 0.5 or sum(m.missed for m in firing) <= 0.1 * len(firing))
     fails = fitted.p_value <= LEVEL
     if len(bad) >= 2 or (firing and not fires):
         word: Word = "rejected"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neurofit.features.extract import extract_features
 from neurofit.features.table import FeatureTable
 from neurofit.recording import Stimulus
-from neurofit.simulate import batches, compile_for, run_batch, valid_draws
+from neurofit.simulation import batches, compile_for, run_batch, valid_draws
 from neurofit.template import Model
 
 

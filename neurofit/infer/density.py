@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neurofit.errors import BadInput
 from neurofit.infer.train import Schedule, build_estimator
+from neurofit.threads import one_thread
 
 Array = NDArray[np.float64]
 _CHUNK = 8192
@@ -52,7 +53,7 @@ class Density:
             return np.zeros(0)
         points = torch.as_tensor(np.asarray(z), dtype=torch.float32)
         result = []
-        with torch.no_grad():
+        with one_thread(), torch.no_grad():
             for i, part in enumerate(points.split(_CHUNK)):
                 at = self.x if x is None else x[i * _CHUNK : i * _CHUNK + len(part)]
                 rows = part[:, None] if x is None else part[None]
@@ -63,7 +64,7 @@ class Density:
         """``[n, parameter]`` draws at the observation; given ``x`` ``[row, input]``, ``[n, row, parameter]``."""
         shares = np.full(len(self.members), n // len(self.members))
         shares[: n % len(self.members)] += 1
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with one_thread(), torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
             at = self.x if x is None else x
             parts = [m.sample((int(k),), condition=at).numpy() for m, k in zip(self.members, shares, strict=True) if k]

@@ -13,7 +13,7 @@ from neurofit.infer import Method, Summaries
 from neurofit.progress import Progress
 from neurofit.recording import Finding, Recording, Source
 from neurofit.recording.split import Split
-from neurofit.simulate import compile_for
+from neurofit.simulation import compile_for
 from neurofit.store import Run
 from neurofit.template import Model, parse_model
 

@@ -15,7 +15,7 @@ from neurofit.features import FeatureTable, as_table
 from neurofit.features.simulated import Simulated, n_batches, simulate_features
 from neurofit.progress import Progress
 from neurofit.recording import Recording
-from neurofit.simulate import draw_keys
+from neurofit.simulation import draw_keys
 from neurofit.store import Run
 from neurofit.template import Model
 

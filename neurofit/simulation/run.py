@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurofit.errors import ParameterError, StimulusError
 from neurofit.recording import Stimulus
-from neurofit.simulate.keys import draw_keys, sweep_keys
-from neurofit.simulate.program import N_NEURONS, Program, describe, program, starting_voltage_mv
+from neurofit.simulation.keys import draw_keys, sweep_keys
+from neurofit.simulation.program import N_NEURONS, Program, describe, program, starting_voltage_mv
 from neurofit.template import Model
 
 # A membrane that leaves this range has blown up numerically.
 SANE_MV = (-500.0, 500.0)
+# Programs are compiled for a multiple of this many sweeps, so that one serves any choice of sweeps of a recording.
+SWEEP_COLUMNS = 32
 # The stream of a seed that simulate() takes its keys from.
 _STREAM = 0
 
@@ -104,7 +106,8 @@ def compile_for(model: Model, stimulus: Stimulus) -> Program:
             where=model.path,
             advice="Change dt_ms under [integration] in the template, or resample the stimulus.",
         )
-    return program(describe(model, stimulus.n_samples, stimulus.n_sweeps, stimulus.dt_ms))
+    columns = -(-stimulus.n_sweeps // SWEEP_COLUMNS) * SWEEP_COLUMNS
+    return program(describe(model, stimulus.n_samples, columns, stimulus.dt_ms))
 
 
 def batches(n_draws: int, n_sweeps: int) -> Iterator[slice]:

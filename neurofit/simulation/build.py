@@ -1,6 +1,6 @@
 """From a program's description to an executable, through Brian2's C++ code generation.
 
-It runs in a process of its own (``python -m neurofit.simulate.build description.json directory``): Brian2's device
+It runs in a process of its own (``python -m neurofit.simulation.build description.json directory``): Brian2's device
 and preferences are global, and the user's own Brian2 session is none of our business. It also lets two programs
 compile side by side.
 
@@ -64,7 +64,7 @@ def build(description: dict[str, Any], directory: Path) -> None:
     Parameters
     ----------
     description
-        See :meth:`neurofit.simulate.program.describe`.
+        See :meth:`neurofit.simulation.program.describe`.
     directory
         Where the Brian2 project goes; must exist. ``manifest.json`` is written last.
     """
@@ -72,7 +72,7 @@ def build(description: dict[str, Any], directory: Path) -> None:
     from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
     from brian2.core.functions import DEFAULT_FUNCTIONS
 
-    from neurofit.simulate import updater  # noqa: F401  (registers the scheme)
+    from neurofit.simulation import updater  # noqa: F401  (registers the scheme)
     from neurofit.template.units import parse_unit
 
     b2.prefs.codegen.cpp.extra_compile_args_gcc = compiler_flags()

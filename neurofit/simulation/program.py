@@ -22,9 +22,9 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from neurofit.errors import CompileError, SimulationError
-from neurofit.simulate.build import compiler_flags
-from neurofit.simulate.rest import initial_voltage_mv
-from neurofit.simulate.updater import NAME as STAGGERED
+from neurofit.simulation.build import compiler_flags
+from neurofit.simulation.rest import initial_voltage_mv
+from neurofit.simulation.updater import NAME as STAGGERED
 from neurofit.template import Model
 
 # Neurons of one run of a program: a whole number of vectors, and few enough that the state stays in the cache.
@@ -41,7 +41,7 @@ def describe(model: Model, n_samples: int, n_sweeps: int, sample_dt_ms: float) -
     n_samples, sample_dt_ms
         Length and sampling of the stimulus and of the recorded voltage.
     n_sweeps
-        Columns of the stimulus table.
+        Columns of the stimulus table; not all need be used.
     """
     spike = model.spike
     return {
@@ -84,10 +84,6 @@ class Program:
     directory: Path
     description: dict[str, Any]
 
-    @property
-    def n_sweeps(self) -> int:
-        return int(self.description["n_sweeps"])
-
     def run(
         self,
         theta: NDArray[np.float64],
@@ -105,7 +101,7 @@ class Program:
         keys, sweep, start_v_mv
             ``[neuron]``: noise key, column of the stimulus, starting voltage.
         current_pa
-            ``[sweep, time]``.
+            ``[sweep, time]``, at most as many sweeps as the program has columns.
         """
         n = len(theta)
         manifest = json.loads((self.directory / "manifest.json").read_text())
@@ -119,7 +115,8 @@ class Program:
             # neurons past the last one repeat it, so that every run has the same whole vectors
             values = {k: np.concatenate([v, np.repeat(v[-1:], N_NEURONS - n)]) for k, v in values.items()}
             values["cells.sweep"] = np.concatenate([sweep, np.zeros(N_NEURONS - n, np.int32)]).astype(np.int32)
-            values["stimulus.values"] = np.ascontiguousarray(current_pa.T) * 1e-12
+            unused = self.description["n_sweeps"] - len(current_pa)
+            values["stimulus.values"] = np.ascontiguousarray(np.pad(current_pa, ((0, unused), (0, 0))).T) * 1e-12
             arguments = []
             for i, (variable, array) in enumerate(values.items()):
                 array.tofile(results / f"in{i}.dat")
@@ -195,7 +192,7 @@ def _build(description: dict[str, Any], where: Path) -> None:
         project.mkdir()
         (project / "description.json").write_text(json.dumps(description, indent=1))
         done = subprocess.run(
-            [sys.executable, "-m", "neurofit.simulate.build", str(project / "description.json"), str(project)],
+            [sys.executable, "-m", "neurofit.simulation.build", str(project / "description.json"), str(project)],
             capture_output=True,
             text=True,
             check=False,

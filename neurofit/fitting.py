@@ -18,6 +18,7 @@ from neurofit.result import Fit
 from neurofit.stages import SimulationSet, stream_seed
 from neurofit.store import Run
 from neurofit.template import Model
+from neurofit.threads import one_thread
 
 
 def fit(
@@ -80,7 +81,7 @@ def fit(
     declared = Summaries.of(observed, features, tolerance)
 
     run = Run(out)
-    with run.started(stages.decisions(recording, chosen, step, model, declared, method, seed)):
+    with one_thread(), run.started(stages.decisions(recording, chosen, step, model, declared, method, seed)):
         stages.keep_inputs(run, model, cut, recording.findings)
         stages.compile_all(model, cut, progress)
 
