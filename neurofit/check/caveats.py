@@ -36,8 +36,8 @@ def size(n: int, level: float, draws: int) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def dispersion(central: Contest, label: str) -> tuple[str, ...]:
-    """Is the observation nearer the middle of every statistic than simulations are?
+def dispersion(central: Contest, of: str, label: str) -> tuple[str, ...]:
+    """Is the observation nearer the middle of every statistic (or time) than simulations are?
 
     Then the simulations spread more widely than cells like it, and would reject hardly anything.
     """
@@ -46,7 +46,7 @@ def dispersion(central: Contest, label: str) -> tuple[str, ...]:
         return ()
     return (
         f"over-dispersed: only {percent(100 * p, len(central.null))} of simulations lie as near the middle "
-        f"of every statistic; the reference ({label}) may be so wide that a pass says little",
+        f"of every {of}; the reference ({label}) may be so wide that a pass says little",
     )
 
 

@@ -10,6 +10,9 @@ share most of their training rows; such an average is valid only up to a factor 
 and Wang 2020). In practice it errs to the careful side, since an average is a little less often extreme than
 what it averages. The tests measure it.
 
+The level holds on average over the reference. A kind of cell that is rare in it (one simulation in twenty)
+is rejected more often than the level says, and a frequent kind less: rare is what "strange" means here.
+
 Sources: Vovk 2015, Cross-conformal predictors; Bates et al. 2023, arXiv 2104.08279 (conformal p-values).
 """
 

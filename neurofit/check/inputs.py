@@ -96,14 +96,17 @@ def settings(level: float, seed: int, where: str) -> None:
         raise CheckError("the seed must be a whole number from 0", where=where, found=f"seed = {seed!r}")
 
 
-def all_finite(values: Array, name: str, where: str, axes: Sequence[str], advice: str) -> None:
+def all_finite(
+    values: Array, name: str, where: str, axes: Sequence[str], advice: str, first_row: int = 0
+) -> None:
     """Raise for the first number that is NaN or infinite, saying where it stands."""
     bad = ~np.isfinite(values)
     if bad.any():
         at = np.argwhere(bad)[0]
-        place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, at, strict=True))
+        shown = [first_row + int(at[0]), *map(int, at[1:])]
+        place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, shown, strict=True))
         raise CheckError(
-            f"{name} holds {values[tuple(at)]} at {place}",
+            f"{name} holds {values[tuple(at)]} in {place}",
             where=where,
             expected="finite numbers",
             found=f"{bad.sum()} that are not",

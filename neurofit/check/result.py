@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -83,7 +83,7 @@ class Stretch:
     observation: int = 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CheckResult:
     """Can these simulations explain this observation?
 
@@ -121,8 +121,8 @@ class CheckResult:
     stretches: tuple[Stretch, ...]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
-    null: Mapping[str, Array] = field(repr=False)
-    observed_score: Mapping[str, float] = field(repr=False)
+    null: Mapping[str, Array]
+    observed_score: Mapping[str, float]
     p_observations: Mapping[str, tuple[float, ...]]
     n_reference: int
     n_observations: int
@@ -154,6 +154,9 @@ class CheckResult:
     def smallest_p_value(self) -> float:
         """The least p this check could have given, 1 / (draws of the null + 1)."""
         return 1 / (len(next(iter(self.null.values()))) + 1)
+
+    def __repr__(self) -> str:
+        return f"<CheckResult of {self.space} against {self.reference}: p = {self.p_value:.2g}>"
 
     def __str__(self) -> str:
         tests = ", ".join(f"{name} {p:.2g}" for name, p in self.p_values.items())

@@ -137,7 +137,7 @@ def summary(
             *copies,
             *both.warnings,
             *caveats.size(n, level, len(whole.null)),
-            *caveats.dispersion(ranking.test(one_by_one["marginal"]), label),
+            *caveats.dispersion(ranking.test(one_by_one["marginal"]), "statistic", label),
             *caveats.width(what, tolerance),
             *caveats.resemblance(both.columns, n, seed),
         ),

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import uniform_filter1d
 
 from neurofit.check import envelope, quantile_joint
-from neurofit.check.inputs import Label, Table, number_of_references
+from neurofit.check.inputs import Label, Table, all_finite, number_of_references
 from neurofit.errors import CheckError
 
 Array = NDArray[np.float64]
@@ -21,6 +21,7 @@ DESIGN = (
     "reference [n, time] with observed [time] (one cell) or [cell, time], "
     "or reference [n, sweep, time] with observed [sweep, time] (one cell) or [cell, sweep, time]"
 )
+FAILED = "Leave out the simulations that failed, with all their sweeps, and report how many."
 TRACE_NAMES = ("baseline", "baseline noise", "voltage jump at step onset")
 
 
@@ -95,7 +96,7 @@ def reduce(
     for name, rows in (("reference", reference), ("observed", observed)):
         for first in range(0, len(rows), CHUNK):
             voltage = rows[first : first + CHUNK].astype(np.float64)
-            _all_finite(voltage, name, first, where)
+            all_finite(voltage, name, where, ("row", "sweep", "sample"), FAILED, first)
             if baseline is not None:
                 artefacts.append(_artefacts(voltage, step, baseline))
             smooth = voltage
@@ -121,19 +122,6 @@ def _numbers(values: ArrayLike, name: str, where: str) -> NDArray:
     if numbers.dtype.kind not in "fiu":
         raise CheckError(f"{name} holds no numbers", where=where, found=f"{numbers.dtype}")
     return numbers
-
-
-def _all_finite(voltage: Array, name: str, first: int, where: str) -> None:
-    bad = ~np.isfinite(voltage)
-    if bad.any():
-        row, sweep, sample = np.argwhere(bad)[0]
-        raise CheckError(
-            f"{name} holds {voltage[row, sweep, sample]} in row {first + row}, sweep {sweep}, "
-            f"sample {sample}",
-            where=where,
-            expected="finite voltage",
-            advice="Leave out the simulations that failed, with all their sweeps, and report how many.",
-        )
 
 
 def _windows(

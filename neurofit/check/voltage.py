@@ -137,6 +137,7 @@ def raw(
             *((copies_warning(copies, n + copies),) if copies else ()),
             *(statistics.warnings if statistics else ()),
             *caveats.size(n, level, len(whole.null)),
+            *caveats.dispersion(contests["envelope"], "stretch of time", label),
             *caveats.resemblance(reduced.quantiles.reshape(n + observations, -1), n, seed),
         ),
         null={name: contest.null for name, contest in contests.items()},
