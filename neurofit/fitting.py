@@ -94,12 +94,12 @@ def fit(
                     return rng.standard_normal((method.simulations, len(model.free)))
                 return region.propose(method.simulations, stream_seed(seed, "propose", number))
 
-            last = number == method.rounds
+            kept = stages.KEPT if number in (1, method.rounds) else 0
+            name = f"round {number}"
             sets.append(
                 stages.simulate_set(
-                    run, f"round {number}", model, cut.fitted, propose,
-                    seed=seed, workers=workers, progress=progress, keep=stages.KEPT if last or number == 1 else 0,
-                )  # fmt: skip
+                    run, name, model, cut.fitted, propose, seed=seed, workers=workers, progress=progress, keep=kept
+                )
             )
             if number == 1:
                 stages.check_prior(run, sets[0], cut.fitted, declared, seed=seed, progress=progress)

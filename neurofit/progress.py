@@ -45,7 +45,14 @@ class Terminal:
 
     @contextmanager
     def bar(self, text: str, total: float) -> Iterator[Advance]:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         columns = (
             TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(),

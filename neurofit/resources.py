@@ -31,6 +31,5 @@ def resource_dir(name: str) -> Path:
     if places[1].is_dir():
         return places[1]
     raise NeurofitError(
-        f"neurofit's own {name} directory is missing: looked for {places[0]} and {places[1]}. Install "
-        "neurofit again."
+        f"neurofit's own {name} directory is missing: looked for {places[0]} and {places[1]}. Install neurofit again."
     )

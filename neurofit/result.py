@@ -127,9 +127,7 @@ class Fit:
     def verdict(self) -> Verdict:
         return Verdict.from_dict(self.findings_of_fit["verdict"])
 
-    def predict(
-        self, to: Recording | Stimulus | None = None, n: int = 100, seed: int = 0
-    ) -> Prediction:
+    def predict(self, to: Recording | Stimulus | None = None, n: int = 100, seed: int = 0) -> Prediction:
         """Posterior predictive voltage for any stimulus, fitted or not.
 
         Parameters
@@ -149,14 +147,18 @@ class Fit:
         theta = self.posterior.sample(n, seed)
         traces = simulate(model, stimulus, theta, seed)
         features = extract_features(
-            traces.voltage_mv, stimulus, sweep_numbers=numbers, spikes_drawn=model.spike is not None, valid=traces.valid
+            traces.voltage_mv,
+            stimulus,
+            sweep_numbers=numbers,
+            spikes_drawn=model.spike is not None,
+            valid=traces.valid,
         )
         return Prediction(theta, traces, features)
 
     def write_tables(self) -> None:
         """``posterior.csv`` (5,000 draws, a column ``name [unit]`` each) and ``parameters.csv``."""
         draws = self.posterior.sample(IN_TABLE, self.seed)
-        draws.columns = pd.Index([f"{name} [{self.model.units[name]}]" for name in draws])
+        draws.columns = pd.Index([f"{name} [{self.model.units[name]}]" for name in self.model.free])
         self.run.file("posterior.csv", lambda path: draws.to_csv(path, index=False, float_format="%.6g"))
         table = self.posterior.summary(seed=self.seed)
         self.run.file("parameters.csv", lambda path: table.to_csv(path, float_format="%.6g"))

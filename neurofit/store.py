@@ -120,7 +120,9 @@ class Run:
         """Raise if the run has not got so far."""
         if not (self / name).is_file():
             raise RunDirectoryError(
-                "the run is not finished", where=self.path, advice="Repeat the command that started it: it goes on."
+                "the run is not finished",
+                where=self.path,
+                advice="Repeat the command that started it: it goes on.",
             )
 
     def versions(self) -> dict[str, str]:
@@ -140,7 +142,7 @@ class Run:
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
         with self._replacing(self / name) as temporary, temporary.open("wb") as out:
-            np.savez(out, **arrays)
+            np.savez(out, allow_pickle=False, **arrays)
 
     def json(self, name: str, compute: Callable[[], Any]) -> Any:
         """Plain values from ``name``, computed and written if they are not there."""
@@ -160,7 +162,7 @@ class Run:
         with self._replacing(file) as temporary:
             temporary.write_bytes(content)
 
-    def file(self, name: str, make: Callable[[Path], None]) -> Path:
+    def file(self, name: str, make: Callable[[Path], object]) -> Path:
         """A file that ``make(path)`` writes, if it is not there."""
         path = self / name
         if not path.is_file():

@@ -25,14 +25,10 @@ def size(n: int, level: float, draws: int) -> tuple[str, ...]:
     """What the number of simulations cannot do."""
     warnings = []
     if n < FEW_REFERENCES:
-        warnings.append(
-            f"only {n} simulations: a check of fewer than {FEW_REFERENCES} misses much, 500 are better"
-        )
+        warnings.append(f"only {n} simulations: a check of fewer than {FEW_REFERENCES} misses much, 500 are better")
     if 1 / (draws + 1) > level:
         needed = math.ceil(1 / level - 1e-9) - 1
-        warnings.append(
-            f"p cannot fall below {1 / (draws + 1):.2g}: level {level:g} needs {needed:,} simulations"
-        )
+        warnings.append(f"p cannot fall below {1 / (draws + 1):.2g}: level {level:g} needs {needed:,} simulations")
     return tuple(warnings)
 
 

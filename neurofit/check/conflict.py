@@ -18,7 +18,9 @@ Array = NDArray[np.float64]
 # The nearest simulations in the given aspect; they count as alike if they are this near on average.
 NEAREST = 200
 ALIKE = 2.0
-# In conflict: the cell outside the central 90 % of those simulations, and their median more than this many tolerances off.
+# How many conflicts a sentence names.
+TOLD = 6
+# In conflict: the cell outside the central 90 % of those simulations, their median more than so many tolerances off.
 TOLERANCES = 1.0
 _UNDEFINED_IS = 20.0
 
@@ -51,7 +53,10 @@ class Conflict:
 
     def sizes(self) -> str:
         unit = "" if self.unit == "1" else f" {self.unit}"
-        return f"{self.feature} {self.median:.3g}{unit} (90 % {self.low:.3g} to {self.high:.3g}), recorded {self.recorded:.3g}{unit}"
+        return (
+            f"{self.feature} {self.median:.3g}{unit} (90 % {self.low:.3g} to {self.high:.3g}; "
+            f"the cell {self.recorded:.3g}{unit})"
+        )
 
 
 @dataclass(frozen=True)
@@ -82,15 +87,20 @@ class Conflicts:
                 f"None of {self.of:,} simulations has the cell's {self.given}: "
                 f"the nearest are {self.distance:.1f} tolerances off on average."
             )
-        start = f"Of {self.of:,} simulations, the {self.alike} most like the cell in its {self.given}"
+        start = f"The {self.alike} of {self.of:,} simulations most like the cell in its {self.given}"
         if not self.found:
-            return f"{start} agree with it in everything else."
-        names = [c.feature for c in self.found]
+            return f"{start} agree with it elsewhere too."
+        told = self.told()
+        names = [c.feature for c in told]
         listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         verb = "conflicts" if len(names) == 1 else "conflict"
-        return f"{listed[0].upper()}{listed[1:]} {verb} with its {self.given}. {start} have: " + "; ".join(
-            c.sizes() for c in self.found
-        ) + "."
+        sizes = "; ".join(c.sizes() for c in told)
+        return f"{listed[0].upper()}{listed[1:]} {verb} with its {self.given}. {start} have: {sizes}."
+
+    def told(self) -> tuple[Conflict, ...]:
+        """Those that a sentence names: features of the whole cell rather than of single sweeps, worst first."""
+        cell = [c for c in self.found if "@" not in c.name]
+        return tuple(cell or self.found)[:TOLD]
 
 
 def conflicts_with(
@@ -127,7 +137,7 @@ def conflicts_with(
     if near_by > ALIKE:
         return Conflicts(given, 0, len(deviations), near_by, ())
     found = []
-    for j in np.flatnonzero(np.isin(aspect, list(among)) & ~mine):
+    for j in np.flatnonzero(np.isin(aspect, list(among)) & ~mine).tolist():
         defined = np.isfinite(values[near, j])
         if defined.mean() < 0.5:
             continue
@@ -138,6 +148,4 @@ def conflicts_with(
                 Conflict(names[j], labels[j], units[j], given, float(recorded[j]), float(low), float(median),
                          float(high), off)
             )  # fmt: skip
-    return Conflicts(
-        given, len(near), len(deviations), near_by, tuple(sorted(found, key=lambda c: -abs(c.tolerances)))
-    )
+    return Conflicts(given, len(near), len(deviations), near_by, tuple(sorted(found, key=lambda c: -abs(c.tolerances))))

@@ -96,9 +96,7 @@ def settings(level: float, seed: int, where: str) -> None:
         raise CheckError("the seed must be a whole number from 0", where=where, found=f"seed = {seed!r}")
 
 
-def all_finite(
-    values: Array, name: str, where: str, axes: Sequence[str], advice: str, first_row: int = 0
-) -> None:
+def all_finite(values: Array, name: str, where: str, axes: Sequence[str], advice: str, first_row: int = 0) -> None:
     """Raise for the first number that is NaN or infinite, saying where it stands."""
     bad = ~np.isfinite(values)
     if bad.any():
@@ -203,9 +201,7 @@ def _mask(values: Array, given: ArrayLike | None, name: str, names: Sequence[str
     return defined
 
 
-def _layout(
-    values: Array, defined: Mask, n: int, names: tuple[str, ...], units: tuple[str, ...], where: str
-) -> Table:
+def _layout(values: Array, defined: Mask, n: int, names: tuple[str, ...], units: tuple[str, ...], where: str) -> Table:
     warnings: list[str] = []
     columns: list[Array] = []
     labels: list[Label] = []
@@ -236,9 +232,7 @@ def _layout(
         else:
             same.extend(names[j] for j in features)
     if same:
-        warnings.append(
-            f"{', '.join(same)}: the same in every simulation and in the observation, so not compared"
-        )
+        warnings.append(f"{', '.join(same)}: the same in every simulation and in the observation, so not compared")
     if not columns:
         raise CheckError(
             "nothing to compare: every feature is the same everywhere",

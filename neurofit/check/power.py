@@ -141,9 +141,7 @@ def _step(column: Array) -> float:
     return float(np.diff(values).min()) if 1 < len(values) < len(column) / 10 else 0.0
 
 
-def _least(
-    share: Callable[[float], float], low: float, high: float, target: float, step: float
-) -> float | None:
+def _least(share: Callable[[float], float], low: float, high: float, target: float, step: float) -> float | None:
     """The least shift with that share, between two that are far apart, by halving their ratio."""
 
     def whole(shift: float) -> float:

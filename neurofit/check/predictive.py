@@ -88,7 +88,9 @@ def compare(
         else:
             low, median, high = np.quantile(defined, [0.05, 0.5, 0.95])
             scaled, target = (
-                (np.log(np.maximum(defined, 1e-12)), np.log(max(recorded[j], 1e-12))) if log[j] else (defined, recorded[j])
+                (np.log(np.maximum(defined, 1e-12)), np.log(max(recorded[j], 1e-12)))
+                if log[j]
+                else (defined, recorded[j])
             )
             spread = np.hypot(tolerance[j], scaled.std())
             distance = (target - np.median(scaled)) / spread
@@ -158,7 +160,12 @@ class Counts:
 
 
 def compare_counts(
-    sweeps: tuple[int, ...], levels_pa: Array, recorded: Array, predicted: Array, fitted_pa: Array, fitted_count: Array
+    sweeps: tuple[int, ...],
+    levels_pa: Array,
+    recorded: Array,
+    predicted: Array,
+    fitted_pa: Array,
+    fitted_count: Array,
 ) -> Counts:
     """Spike counts of some sweeps against predictions ``[draw, sweep]``.
 

@@ -137,9 +137,7 @@ class CheckResult:
             If the level is not within 0 and 1, or lies below any p-value this check could have given.
         """
         if not 0 < level < 1:
-            raise CheckError(
-                "the level must lie between 0 and 1", where="CheckResult.passed", found=f"{level}"
-            )
+            raise CheckError("the level must lie between 0 and 1", where="CheckResult.passed", found=f"{level}")
         if level < self.smallest_p_value:
             raise CheckError(
                 f"no check of this size could fail at level {level:g}",
@@ -212,9 +210,7 @@ class CheckResult:
             )
             fields["stretches"] = tuple(Stretch(**stretch) for stretch in data["stretches"])
             fields["sentences"], fields["warnings"] = tuple(data["sentences"]), tuple(data["warnings"])
-            fields["null"] = {
-                test: np.array(scores, dtype=np.float64) for test, scores in data["null"].items()
-            }
+            fields["null"] = {test: np.array(scores, dtype=np.float64) for test, scores in data["null"].items()}
             fields["p_observations"] = {test: tuple(p) for test, p in data["p_observations"].items()}
         except (KeyError, TypeError) as error:
             raise CheckError(

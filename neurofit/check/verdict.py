@@ -107,7 +107,8 @@ def decide(
     reasons = []
     if not fires:
         reasons.append(
-            f"The model does not fire like the cell: {hits:.0%} of posterior draws have every fitted spike count within one."
+            f"The model does not fire like the cell: {hits:.0%} of posterior draws have every fitted spike count "
+            "within one."
         )
     if conflicts.found or conflicts.alike == 0:
         reasons.append(conflicts.sentence())
@@ -116,14 +117,10 @@ def decide(
         listed = " ".join(_sentence(m) for m in worst[:_LISTED])
         more = f" And {len(worst) - _LISTED} more." if len(worst) > _LISTED else ""
         reasons.append(f"Missed by the fit: {listed}{more}")
-    if fails:
-        reasons.append(
-            f"Up to the stated tolerances the cell still lies outside the last round's simulations (p = {fitted.p_value:.2g})."
-        )
-    else:
-        reasons.append(
-            f"Up to the stated tolerances the cell lies among the last round's simulations (p = {fitted.p_value:.2g})."
-        )
+    where = "still lies outside" if fails else "lies among"
+    reasons.append(
+        f"Up to the stated tolerances the cell {where} the last round's simulations (p = {fitted.p_value:.2g})."
+    )
     if prior.p_value <= LEVEL:
         reasons.append(
             f"Before training, the cell lay outside what this model and prior make (p = {prior.p_value:.2g}); "
@@ -133,11 +130,17 @@ def decide(
     if good:
         reasons.append(f"Explained: {' and '.join(_SAID[side] for side in good)}.")
     return Verdict(
-        word, tuple(reasons), {side: ", ".join(sorted(wrong[side], key=lambda k: -wrong[side][k])) for side in SIDES}
+        word,
+        tuple(reasons),
+        {side: ", ".join(sorted(wrong[side], key=lambda k: -wrong[side][k])) for side in SIDES},
     )
 
 
-_SAID = {"passive": "its passive properties", "firing": "its firing", "spike shape": "the shape of its spikes"}
+_SAID = {
+    "passive": "its passive properties",
+    "firing": "its firing",
+    "spike shape": "the shape of its spikes",
+}
 
 
 def _sentence(miss: Miss) -> str:

@@ -107,9 +107,7 @@ def raw(
         aligned = summaries.align({"columns": held["columns"], "joint": held["summary_joint"]}, statistics)
         held |= {"columns": aligned["columns"], "summary_joint": aligned["joint"]}
     tests = {"envelope": held["envelope"].map(largest)}
-    tests |= {
-        name: held[name] for name in ("quantile_joint", "across_sweeps", "summary_joint") if name in held
-    }
+    tests |= {name: held[name] for name in ("quantile_joint", "across_sweeps", "summary_joint") if name in held}
     ranking = Ranking(n, observations, seed)
     contests = {name: ranking.test(scores) for name, scores in tests.items()}
     whole = combine(contests)

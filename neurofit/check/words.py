@@ -27,11 +27,7 @@ CONSISTENT_WITH = {
 
 def verdict(p: float, level: float, n: int, observations: int, label: str) -> str:
     """The first sentence."""
-    who = (
-        "The observation is"
-        if observations == 1
-        else f"The {observations} observations, one per cell, are together"
-    )
+    who = "The observation is" if observations == 1 else f"The {observations} observations, one per cell, are together"
     like = "consistent with" if p > level else "unlike"
     return f"{who} {like} the simulations ({label}): p = {number(p)}, n = {n:,}."
 
@@ -72,9 +68,7 @@ def effect_sentence(effect: Effect, n: int, observations: int) -> str:
             f"{name} runs {'high' if effect.score > 0 else 'low'}: median of the {observations} observations "
             f"{value}{unit}, of simulations {effect.quantiles[3]:.4g} (99 % range {lower} to {upper})."
         )
-    side, beyond = (
-        ("above", effect.percentile) if effect.percentile >= 50 else ("below", 100 - effect.percentile)
-    )
+    side, beyond = ("above", effect.percentile) if effect.percentile >= 50 else ("below", 100 - effect.percentile)
     return (
         f"{name} {value}{unit} lies {side} {percent(beyond, round(n * effect.defined_share))} of simulations "
         f"(99 % range {lower} to {upper})."
@@ -108,8 +102,7 @@ def stretches(found: Sequence[Stretch], subtracted: bool, sweeps: int, observati
         side = "above" if stretch.score > 0 else "below"
         relative = " from the baseline" if subtracted else ""
         sentences.append(
-            f"{capital(place)}: {value} mV{relative} lies {side} the simulations there"
-            f" (99 % range {low} to {high})."
+            f"{capital(place)}: {value} mV{relative} lies {side} the simulations there (99 % range {low} to {high})."
         )
     if len(found) > STRETCHES:
         more = len(found) - STRETCHES
@@ -117,9 +110,7 @@ def stretches(found: Sequence[Stretch], subtracted: bool, sweeps: int, observati
     return tuple(sentences)
 
 
-def artefacts(
-    found: Iterable[Effect], level: float, n: int, observations: int, subtracted: bool
-) -> tuple[str, ...]:
+def artefacts(found: Iterable[Effect], level: float, n: int, observations: int, subtracted: bool) -> tuple[str, ...]:
     """What looks like the rig's doing, with everything else it is consistent with."""
     sentences = []
     for effect in found:
@@ -139,11 +130,7 @@ def together(table: Table, found: Sequence[Effect], p: float, level: float) -> t
         return ()
     sentence = "Each statistic is plausible alone, but not together"
     reference, observed = table.columns[: table.n], table.columns[table.n :]
-    values = [
-        j
-        for j, label in enumerate(table.labels)
-        if label.kind == "value" and not np.isnan(observed[:, j]).any()
-    ]
+    values = [j for j, label in enumerate(table.labels) if label.kind == "value" and not np.isnan(observed[:, j]).any()]
     if len(observed) > 1 or not values or len(table.labels) < 2:
         return (f"{sentence}.",)
     scores = QuantileScores(reference)
@@ -199,9 +186,7 @@ def together_rounded(value: float, low: float, high: float) -> tuple[str, str, s
     if largest != 0 and not 1e-3 <= largest < 1e6:
         return f"{value:.4g}", f"{low:.4g}", f"{high:.4g}"
     decimals = min(6, max(0, math.ceil(0.7 - math.log10(width)))) if width > 0 else 0
-    while decimals < 9 and any(
-        round(value, decimals) == round(end, decimals) and value != end for end in (low, high)
-    ):
+    while decimals < 9 and any(round(value, decimals) == round(end, decimals) and value != end for end in (low, high)):
         decimals += 1
     if all(float(x).is_integer() for x in (value, low, high)):
         decimals = 0

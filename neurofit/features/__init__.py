@@ -4,4 +4,12 @@ from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, SUMMARIES, Fea
 from neurofit.features.extract import as_table, extract_features
 from neurofit.features.table import FeatureTable
 
-__all__ = ["ALWAYS_DEFINED", "FEATURES", "SUMMARIES", "Feature", "FeatureTable", "as_table", "extract_features"]
+__all__ = [
+    "ALWAYS_DEFINED",
+    "FEATURES",
+    "SUMMARIES",
+    "Feature",
+    "FeatureTable",
+    "as_table",
+    "extract_features",
+]

@@ -124,13 +124,19 @@ def _jumps(voltage_mv: NDArray[np.floating], windows: Windows, dt_ms: float) -> 
     first, last = (max(1, round(t / dt_ms)) for t in JUMP_MS)
     before = np.stack([voltage_mv[..., e - 5 : e].mean(axis=-1, dtype=np.float64) for e in windows.jump_before], axis=1)
     after = np.stack(
-        [voltage_mv[..., e + first : e + last + 1].mean(axis=-1, dtype=np.float64) for e in windows.jump_after], axis=1
+        [voltage_mv[..., e + first : e + last + 1].mean(axis=-1, dtype=np.float64) for e in windows.jump_after],
+        axis=1,
     )
     return after - before, before
 
 
 def membrane_time_constant(
-    voltage_mv: NDArray[np.floating], rest: Array, peak: Array, electrode: Array, windows: Windows, dt_ms: float
+    voltage_mv: NDArray[np.floating],
+    rest: Array,
+    peak: Array,
+    electrode: Array,
+    windows: Windows,
+    dt_ms: float,
 ) -> Array:
     """``[row]`` in ms: when the mean of the hyperpolarising sweeps has covered 1 - 1/e of its way to the peak.
 

@@ -85,7 +85,9 @@ def simulate_features(
         yield from map(one, todo)
         return
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+        parallel = joblib.Parallel(
+            n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
+        )
         yield from parallel(joblib.delayed(one)(number) for number in todo)
 
 

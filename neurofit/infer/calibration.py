@@ -55,7 +55,13 @@ class Coverage:
 
 
 def expected_coverage(
-    density: Density, summaries: Summaries, z: Array, deviations: Array, seed: int, draws: int = 200, most: int = 300
+    density: Density,
+    summaries: Summaries,
+    z: Array,
+    deviations: Array,
+    seed: int,
+    draws: int = 200,
+    most: int = 300,
 ) -> Coverage:
     """Coverage of the posterior for simulations whose parameters are known.
 

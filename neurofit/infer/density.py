@@ -58,7 +58,9 @@ class Density:
                 at = self.x if x is None else x[i * _CHUNK : i * _CHUNK + len(part)]
                 rows = part[:, None] if x is None else part[None]
                 result.append(np.stack([m.log_prob(rows, condition=at).reshape(-1).numpy() for m in self.members]))
-        return np.asarray(logsumexp(np.concatenate(result, axis=1), axis=0) - np.log(len(self.members)), dtype=np.float64)
+        return np.asarray(
+            logsumexp(np.concatenate(result, axis=1), axis=0) - np.log(len(self.members)), dtype=np.float64
+        )
 
     def sample(self, n: int, seed: int, x: Tensor | None = None) -> Array:
         """``[n, parameter]`` draws at the observation; given ``x`` ``[row, input]``, ``[n, row, parameter]``."""

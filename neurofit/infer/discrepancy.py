@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from neurofit.features.catalogue import feature_of
 from neurofit.infer.summaries import Summaries
 
+# Sides of a cell on which a model may fall short; what it fires and what the rig adds are never excused.
+EXCUSABLE = ("passive", "spike shape")
 # How many of the nearest simulations are asked.
 NEAREST = 100
 # A summary that is undefined in a simulation counts as this many tolerances away.
@@ -26,9 +28,7 @@ UNDEFINED_IS = 20.0
 _PASSES = 4
 
 
-def widened(
-    declared: Summaries, deviations: NDArray[np.float64], nearest: int = NEAREST
-) -> tuple[Summaries, float]:
+def widened(declared: Summaries, deviations: NDArray[np.float64], nearest: int = NEAREST) -> tuple[Summaries, float]:
     """The summaries with their tolerances widened, and how near the nearest simulations are.
 
     Parameters
@@ -45,7 +45,7 @@ def widened(
     float
         Root mean square distance of the nearest, in widened tolerances.
     """
-    excusable = np.array([feature_of(name).aspect != "firing" for name in declared.names])
+    excusable = np.array([feature_of(name).aspect in EXCUSABLE for name in declared.names])
     filled = np.nan_to_num(deviations, nan=UNDEFINED_IS)
     factor = np.ones(len(declared))
     k = min(nearest, len(filled))

@@ -81,8 +81,11 @@ class Posterior:
         """The most probable parameters (of the unbounded density, which no change of units can move), one row."""
         z = self.sample_unbounded(2000, seed)
         start = z[self.density.log_prob(z).argmax()]
-        found = minimize(lambda point: -float(self.density.log_prob(point[None])[0]), start, method="Powell",
-                         options={"maxiter": 20, "xtol": 1e-2, "ftol": 1e-4})  # fmt: skip
+
+        def loss(point: Array) -> float:
+            return -float(self.density.log_prob(point[None])[0])
+
+        found = minimize(loss, start, method="Powell", options={"maxiter": 20, "xtol": 1e-2, "ftol": 1e-4})
         best = found.x if np.isfinite(found.fun) else start
         return self.model.table(self.prior.from_unbounded(best[None]))
 

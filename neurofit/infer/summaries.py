@@ -80,7 +80,8 @@ class Summaries:
         for name, value in given.items():
             if name not in features or not (np.isfinite(value) and value > 0):
                 raise BadInput(
-                    f"tolerance {name} = {value}", expected=f"a positive number for one of {', '.join(features)}"
+                    f"tolerance {name} = {value}",
+                    expected=f"a positive number for one of {', '.join(features)}",
                 )
         sweeps = sorted(observed.levels_pa)
         table = observed.select(columns_for(features, sweeps))

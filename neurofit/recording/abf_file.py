@@ -68,9 +68,7 @@ def abf2_sections(path: Path) -> dict[str, Section]:
                 advice=COPY_AGAIN,
             )
         sections[name] = Section(block * BLOCK, entry_bytes, entries)
-    needed = max(
-        section.stop for section in sections.values() if section.entries or section is sections["data"]
-    )
+    needed = max(section.stop for section in sections.values() if section.entries or section is sections["data"])
     if needed > size:
         late = [name for name, section in sections.items() if section.entries and section.stop > size]
         raise _cut(path, f"{needed} bytes, as the header says", size, late)
@@ -78,9 +76,7 @@ def abf2_sections(path: Path) -> dict[str, Section]:
         raise RecordingError("the file holds no data: the recording was never started or closed", where=path)
     missing = [name for name in ("protocol", "ADC", "strings") if not sections[name].entries]
     if missing:
-        raise RecordingError(
-            f"the header is damaged: it has no {missing[0]} section", where=path, advice=COPY_AGAIN
-        )
+        raise RecordingError(f"the header is damaged: it has no {missing[0]} section", where=path, advice=COPY_AGAIN)
     return sections
 
 
@@ -115,10 +111,7 @@ def refuse_abf1(path: Path) -> RecordingError:
             "this is a voltage clamp recording",
             where=path,
             expected="a membrane potential recorded in current clamp",
-            found=(
-                f"an ABF1 file whose channels are in {', '.join(units)} and whose command is in "
-                f"{command or '?'}"
-            ),
+            found=(f"an ABF1 file whose channels are in {', '.join(units)} and whose command is in {command or '?'}"),
             advice="neurofit fits current-clamp recordings.",
         )
     kind = MODES.get(mode, "unknown")

@@ -149,9 +149,7 @@ def _injected(
             advice="Use a protocol of plain current steps, or record the injected current on a channel.",
         )
     findings.append(
-        Finding(
-            "current-source", "note", (f"The injected current is the protocol's command: {command.describe}.")
-        )
+        Finding("current-source", "note", (f"The injected current is the protocol's command: {command.describe}."))
     )
     return command.current_pa, "protocol", findings
 

@@ -118,16 +118,12 @@ def voltage_channel(path: Path, channels: list[Channel], outputs: list[dict[str,
     return voltages[0]
 
 
-def _refuse_voltage_clamp(
-    path: Path, channels: list[Channel], outputs: list[dict[str, Any]], found: str
-) -> None:
+def _refuse_voltage_clamp(path: Path, channels: list[Channel], outputs: list[dict[str, Any]], found: str) -> None:
     """The amplifier tells it, or a current recorded under a command in units of voltage."""
     commands = [text(output["DACChUnits"]) for output in outputs if output["nWaveformEnable"]]
     if any(c.is_voltage and c.mode in (CURRENT_CLAMP, CURRENT_ZERO) for c in channels):
         return
-    if any(c.mode == VOLTAGE_CLAMP for c in channels) and not any(
-        c.is_voltage and c.mode is None for c in channels
-    ):
+    if any(c.mode == VOLTAGE_CLAMP for c in channels) and not any(c.is_voltage and c.mode is None for c in channels):
         why = "the amplifier reports it"
     elif (
         any(c.is_current and c.mode != CURRENT_CLAMP for c in channels)

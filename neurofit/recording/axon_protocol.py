@@ -78,9 +78,7 @@ def protocol_command(reader: Any, has_user_list: bool, shape: tuple[int, ...]) -
     ]
     findings = _other_outputs(header, set(currents))
     if not currents:
-        return Command(
-            None, ("no output channel is in units of current",), "no command in pA or nA", findings
-        )
+        return Command(None, ("no output channel is in units of current",), "no command in pA or nA", findings)
     if not active:
         return Command(
             None,
@@ -118,26 +116,19 @@ def _doubts(header: dict[str, Any], index: int, has_user_list: bool, shape: tupl
     kinds = sorted({int(epoch["nEpochType"]) for epoch in epochs} - {OFF, STEP})
     doubts = []
     if has_user_list:
-        doubts.append(
-            "a user list changes the protocol from sweep to sweep, in a way that its epochs do not show"
-        )
+        doubts.append("a user list changes the protocol from sweep to sweep, in a way that its epochs do not show")
     if dac["nWaveformSource"] == FROM_FILE:
         doubts.append("the command came from a stimulus file, which is not in the recording")
     elif dac["nWaveformSource"] != FROM_EPOCHS:
         doubts.append("the header does not say where the command came from")
     doubts += [
-        f"the protocol holds a {EPOCHS.get(kind, f'kind of epoch ({kind}) that is not known')}, not only "
-        "steps"
+        f"the protocol holds a {EPOCHS.get(kind, f'kind of epoch ({kind}) that is not known')}, not only steps"
         for kind in kinds
     ]
     if any(e["nEpochType"] == OFF and e["lEpochInitDuration"] for e in _all_epochs(header, index)):
-        doubts.append(
-            "an epoch is switched off but has a duration, so it is not known what the output did then"
-        )
+        doubts.append("an epoch is switched off but has a duration, so it is not known what the output did then")
     if dac["nInterEpisodeLevel"]:
-        doubts.append(
-            "the output keeps the last epoch's level between sweeps, so sweeps do not start at holding"
-        )
+        doubts.append("the output keeps the last epoch's level between sweeps, so sweeps do not start at holding")
     if protocol["nAlternateDACOutputState"]:
         doubts.append("the protocol alternates between outputs from sweep to sweep")
     if dac["nConditEnable"]:
@@ -153,9 +144,7 @@ def _doubts(header: dict[str, Any], index: int, has_user_list: bool, shape: tupl
         doubts.append("the header's number or length of sweeps is not that of the recording")
     elif protocol["lEpisodesPerRun"] < sweeps:
         doubts.append(f"the protocol has {protocol['lEpisodesPerRun']} sweeps and the recording {sweeps}")
-    lengths = np.array(
-        [[epoch["lEpochInitDuration"], epoch["lEpochDurationInc"]] for epoch in epochs], dtype=float
-    )
+    lengths = np.array([[epoch["lEpochInitDuration"], epoch["lEpochDurationInc"]] for epoch in epochs], dtype=float)
     for sweep in (0, sweeps - 1):
         lasting = lengths.reshape(-1, 2) @ (1.0, float(sweep))
         if (lasting < 0).any() or lasting.sum() + samples // HOLDING_SHARE > samples:
@@ -228,9 +217,7 @@ def _is_flat(header: dict[str, Any], index: int) -> bool:
         return False
     holding = dac["fDACHoldingLevel"]
     return all(
-        epoch["nEpochType"] in (OFF, STEP)
-        and epoch["fEpochInitLevel"] == holding
-        and not epoch["fEpochLevelInc"]
+        epoch["nEpochType"] in (OFF, STEP) and epoch["fEpochInitLevel"] == holding and not epoch["fEpochLevelInc"]
         for epoch in _epochs(header, index)
     )
 

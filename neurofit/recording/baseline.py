@@ -24,9 +24,7 @@ def holding_epochs(recording: Recording) -> list[Step]:
     """The epochs in which every sweep is at its holding current."""
     holding = recording.stimulus.holding_pa
     return [
-        epoch
-        for epoch in recording.stimulus.epochs
-        if np.abs(epoch.level_pa - holding).max() <= LEVEL_TOLERANCE_PA
+        epoch for epoch in recording.stimulus.epochs if np.abs(epoch.level_pa - holding).max() <= LEVEL_TOLERANCE_PA
     ]
 
 
@@ -101,8 +99,7 @@ def baseline_findings(
             yield Finding(
                 "holding-current",
                 "note",
-                f"The cell was held with {_over(holding)} pA: the potential before the steps is not its "
-                "own rest.",
+                f"The cell was held with {_over(holding)} pA: the potential before the steps is not its own rest.",
             )
     pieces = quiet_pieces(recording, spike_times)
     noise = measure_noise(pieces)
@@ -118,8 +115,7 @@ def baseline_findings(
             yield Finding(
                 "mains-hum",
                 "warning",
-                f"Mains hum: {amplitude:.2f} mV at {mains} Hz, against {beside:.2f} mV at the frequencies "
-                "beside it.",
+                f"Mains hum: {amplitude:.2f} mV at {mains} Hz, against {beside:.2f} mV at the frequencies beside it.",
             )
 
 
@@ -136,8 +132,7 @@ def _rest(recording: Recording, rest: NDArray[np.float64], limits: QualityThresh
     yield Finding(
         "rest",
         "note",
-        f"Potential at the holding current ({_over(recording.stimulus.holding_pa)} pA): {centre:.1f} "
-        f"mV{several}.",
+        f"Potential at the holding current ({_over(recording.stimulus.holding_pa)} pA): {centre:.1f} mV{several}.",
     )
     if not low <= centre <= high:
         yield Finding(
@@ -148,9 +143,7 @@ def _rest(recording: Recording, rest: NDArray[np.float64], limits: QualityThresh
         )
 
 
-def _rest_over_time(
-    recording: Recording, rest: NDArray[np.float64], limits: QualityThresholds
-) -> Iterator[Finding]:
+def _rest_over_time(recording: Recording, rest: NDArray[np.float64], limits: QualityThresholds) -> Iterator[Finding]:
     steps = np.diff(rest)
     jumps = np.abs(steps) > limits.rest_jump_mv
     if jumps.any():

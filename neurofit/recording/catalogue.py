@@ -48,8 +48,7 @@ def known_recordings() -> dict[str, KnownRecording]:
         file = entry["file"]
         if "files" in entry:
             files = tuple(
-                (f"{file}/{part}", entry["base_url"] + part, sha256)
-                for part, sha256 in entry[("files")].items()
+                (f"{file}/{part}", entry["base_url"] + part, sha256) for part, sha256 in entry[("files")].items()
             )
         else:
             files = ((file, entry["url"], entry["sha256"]),)
@@ -125,8 +124,6 @@ def _download(recording: KnownRecording, tried: list[str]) -> Path:
         tried.append(f"{recording.files[0][1]}: {type(error).__name__}")
         raise RecordingError(
             f"the recording {recording.name} cannot be had: " + "; ".join(tried),
-            advice=(
-                f"Download it by hand and set {DATA_VARIABLE} to the directory that holds {recording.file}."
-            ),
+            advice=(f"Download it by hand and set {DATA_VARIABLE} to the directory that holds {recording.file}."),
         ) from error
     return cache_dir / recording.file

@@ -22,9 +22,7 @@ PICTURES = (".png", ".pdf", ".svg")
 CURRENT_FROM = {"recorded": "recorded beside the voltage", "protocol": "the command in the file's protocol"}
 
 
-def inspect(
-    path: str | Path | Sequence[str | Path], picture: Path | None = None, protocol: str | None = None
-) -> Group:
+def inspect(path: str | Path | Sequence[str | Path], picture: Path | None = None, protocol: str | None = None) -> Group:
     """Load a recording, draw it if asked to, and say what is in it.
 
     Parameters
@@ -83,9 +81,7 @@ def _summary(recording: Recording) -> Table:
     rows = {
         "Recording": source.path,
         "Format": source.format,
-        "Sweeps": (
-            f"{recording.n_sweeps} of {recording.duration_ms:g} ms, numbers {ranges(recording.sweep_numbers)}"
-        ),
+        "Sweeps": (f"{recording.n_sweeps} of {recording.duration_ms:g} ms, numbers {ranges(recording.sweep_numbers)}"),
         "Sampling": f"{1 / recording.dt_ms:g} kHz (every {recording.dt_ms:g} ms)",
         "Current": CURRENT_FROM[source.current_from],
         "sha256": source.sha256,

@@ -149,9 +149,7 @@ def _draw_sweeps(
     current.set_xlim(time[0], time[-1] + recording.dt_ms)
 
 
-def _draw_firing(
-    recording: Recording, level: NDArray[np.float64], mapped: ScalarMappable, axes: Axes
-) -> None:
+def _draw_firing(recording: Recording, level: NDArray[np.float64], mapped: ScalarMappable, axes: Axes) -> None:
     """Action potentials against current, one marker shape a step."""
     times = spike_times_ms(recording)
     warned = _warned(recording)
@@ -162,9 +160,7 @@ def _draw_firing(
     for index, step in enumerate(steps):
         counts = count_spikes(times, step)
         levels, where = np.unique(np.round(step.level_pa), return_inverse=True)
-        mean = np.bincount(where, counts) / np.bincount(
-            where
-        )  # repeats of a level share one point of the line
+        mean = np.bincount(where, counts) / np.bincount(where)  # repeats of a level share one point of the line
         axes.plot(levels, mean, color=FAINT, linewidth=0.6, zorder=1)
         axes.scatter(
             step.level_pa,
@@ -175,12 +171,8 @@ def _draw_firing(
             zorder=2,
             linewidths=0,
         )
-        axes.scatter(
-            [], [], color=FAINT, marker=MARKERS[index % len(MARKERS)], s=22, label=(f"step {index + 1}")
-        )
-        axes.scatter(
-            step.level_pa[warned], counts[warned], s=75, facecolor=("none"), edgecolor=WARNING, zorder=3
-        )
+        axes.scatter([], [], color=FAINT, marker=MARKERS[index % len(MARKERS)], s=22, label=(f"step {index + 1}"))
+        axes.scatter(step.level_pa[warned], counts[warned], s=75, facecolor=("none"), edgecolor=WARNING, zorder=3)
     if steps:
         axes.set_xlabel("current (pA)")
     if len(steps) > 1:
@@ -229,8 +221,7 @@ def _write(recording: Recording, figure: Figure) -> None:
     """What it is above, the warnings below."""
     count = "1 sweep" if recording.n_sweeps == 1 else f"{recording.n_sweeps} sweeps"
     figure.suptitle(
-        f"{Path(recording.source.path).name}   {count}, {1 / recording.dt_ms:g} kHz, "
-        f"{recording.source.format}",
+        f"{Path(recording.source.path).name}   {count}, {1 / recording.dt_ms:g} kHz, {recording.source.format}",
         x=0.01,
         ha="left",
         fontsize=11,

@@ -173,9 +173,7 @@ def electrode_by_sweep(recording: Recording, jumps: Jumps, only_shared: bool = F
     return by_sweep
 
 
-def electrode_findings(
-    recording: Recording, electrode: Electrode, limits: QualityThresholds
-) -> Iterator[Finding]:
+def electrode_findings(recording: Recording, electrode: Electrode, limits: QualityThresholds) -> Iterator[Finding]:
     """Findings on the bridge, on access over the sweeps, and on the command's scale."""
     mohm = electrode.resistance_mohm
     largest_pa = float(np.abs(recording.current_pa - recording.stimulus.holding_pa[:, None]).max())
@@ -195,9 +193,7 @@ def electrode_findings(
 
     offset, error = electrode.offset_pa, electrode.offset_uncertainty_pa
     largest_pa = float(np.abs(electrode.jumps.step_pa).max())
-    is_off = abs(offset) > max(
-        limits.offset_pa, limits.offset_share * largest_pa, limits.offset_errors * error
-    )
+    is_off = abs(offset) > max(limits.offset_pa, limits.offset_share * largest_pa, limits.offset_errors * error)
     if is_off:
         yield Finding(
             "command-offset",

@@ -15,9 +15,7 @@ from neurofit.recording.igor_wave import Wave, read_wave
 from neurofit.recording.recording import Finding, Recording, Source, ranges
 from neurofit.recording.steps import describe_steps, fit_steps
 
-FILE_NAME = re.compile(
-    r"^(?P<prefix>.+)_(?P<protocol>[^_]+)_ch(?P<channel>\d+)_(?P<number>\d+)\.ibw$", re.IGNORECASE
-)
+FILE_NAME = re.compile(r"^(?P<prefix>.+)_(?P<protocol>[^_]+)_ch(?P<channel>\d+)_(?P<number>\d+)\.ibw$", re.IGNORECASE)
 SCHEME = "<prefix>_<protocol>_ch<channel>_<number>.ibw"
 
 
@@ -74,17 +72,13 @@ def read_igor(path: Path | Sequence[Path], protocol: str | None) -> tuple[Record
     if unnamed:
         listed = ", ".join(p.name for p in unnamed[:3]) + (" ..." if len(unnamed) > 3 else "")
         findings.append(
-            Finding(
-                "set-aside", "warning", f"{len(unnamed)} waves not named {SCHEME} were set aside: {listed}."
-            )
+            Finding("set-aside", "warning", f"{len(unnamed)} waves not named {SCHEME} were set aside: {listed}.")
         )
     recorded = np.stack([sweep.current.current_pa for sweep in sweeps])
     dt_ms = sweeps[0].voltage.dt_ms
     fitted = fit_steps(recorded, dt_ms)
     findings += [
-        Finding(
-            "current-source", "note", ("The injected current was recorded, in the waves in units of current.")
-        ),
+        Finding("current-source", "note", ("The injected current was recorded, in the waves in units of current.")),
         describe_steps(recorded, fitted, dt_ms),
     ]
     recording = Recording(
@@ -139,9 +133,7 @@ def _choose(where: Path, names: list[_Name], protocol: str | None, unnamed: list
     """The files of one protocol of one cell."""
     if not names:
         found = f"{len(unnamed)} waves with other names"
-        raise RecordingError(
-            "no pair of Igor waves", where=where, expected=(f"files named {SCHEME}"), found=found
-        )
+        raise RecordingError("no pair of Igor waves", where=where, expected=(f"files named {SCHEME}"), found=found)
     groups = defaultdict(list)
     for name in names:
         groups[name.prefix, name.protocol].append(name)
@@ -181,8 +173,7 @@ def _pair(where: Path, names: list[_Name]) -> tuple[list[_Sweep], list[Finding]]
         currents = [wave for wave in waves if wave.is_current]
         if len(voltages) > 1 or len(currents) > 1:
             raise RecordingError(
-                f"sweep {number} has {len(voltages)} waves in units of voltage and {len(currents)} in "
-                "units of current",
+                f"sweep {number} has {len(voltages)} waves in units of voltage and {len(currents)} in units of current",
                 where=where,
                 expected="one of each",
                 found=", ".join(map(str, waves)),
@@ -199,9 +190,7 @@ def _pair(where: Path, names: list[_Name]) -> tuple[list[_Sweep], list[Finding]]
             where=where,
             expected="for each sweep number one wave in V and one in A",
             found=listed,
-            advice=(
-                "Put the partner's file beside this one, or set the waves' units in Igor and export again."
-            ),
+            advice=("Put the partner's file beside this one, or set the waves' units in Igor and export again."),
         )
     if not orphans:
         return sweeps, []

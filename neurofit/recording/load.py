@@ -125,9 +125,7 @@ def _kind(path: Path) -> str:
         raise refuse_abf1(path)
     if is_wave(head):
         return "igor"
-    raise RecordingError(
-        "this is not a recording that neurofit reads", where=path, expected=READS, found=_guess(head)
-    )
+    raise RecordingError("this is not a recording that neurofit reads", where=path, expected=READS, found=_guess(head))
 
 
 def _guess(head: bytes) -> str:
@@ -173,9 +171,7 @@ def _refuse_without_current(recording: Recording) -> None:
             f"current stays at {level:g} pA"
         )
     else:
-        message = (
-            f"no current step was injected: the current stays at {level:g} pA, so there is no stimulus to fit"
-        )
+        message = f"no current step was injected: the current stays at {level:g} pA, so there is no stimulus to fit"
     raise RecordingError(
         message,
         where=recording.source.path,

@@ -67,9 +67,7 @@ def _numbers(recording: Recording, rows: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(recording.sweep_numbers[row] for row in np.flatnonzero(rows))
 
 
-def _spikes(
-    recording: Recording, times: list[NDArray[np.float64]], limits: QualityThresholds
-) -> Iterator[Finding]:
+def _spikes(recording: Recording, times: list[NDArray[np.float64]], limits: QualityThresholds) -> Iterator[Finding]:
     if not any(map(len, times)):
         yield Finding(
             "no-spikes",

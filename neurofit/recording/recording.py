@@ -110,9 +110,7 @@ class Recording:
         """The injected current of these sweeps."""
         return Stimulus(self.current_pa, self.dt_ms)
 
-    def select(
-        self, sweeps: Sequence[int] | None = None, window_ms: tuple[float, float] | None = None
-    ) -> Recording:
+    def select(self, sweeps: Sequence[int] | None = None, window_ms: tuple[float, float] | None = None) -> Recording:
         """Some sweeps, by their numbers in the file, and a stretch of time.
 
         Parameters
@@ -131,9 +129,7 @@ class Recording:
         missing = sorted(set(chosen) - set(self.sweep_numbers))
         if missing or not chosen:
             raise RecordingError(
-                f"no sweep {', '.join(map(str, missing))} in this recording"
-                if missing
-                else "no sweep selected",
+                f"no sweep {', '.join(map(str, missing))} in this recording" if missing else "no sweep selected",
                 where=self.source.path,
                 expected=f"sweeps among {ranges(self.sweep_numbers)}",
             )
@@ -166,9 +162,7 @@ class Recording:
         """
         current = self.stimulus.at(dt_ms)
         k = round(dt_ms / self.dt_ms)
-        return replace(
-            self, voltage_mv=self.voltage_mv[:, ::k], current_pa=current.current_pa, dt_ms=current.dt_ms
-        )
+        return replace(self, voltage_mv=self.voltage_mv[:, ::k], current_pa=current.current_pa, dt_ms=current.dt_ms)
 
     def window_of(self, step: Step, before_ms: float = 100.0, after_ms: float = 150.0) -> tuple[float, float]:
         """The stretch of the file's sweep that a test step belongs to.

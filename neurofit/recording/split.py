@@ -50,7 +50,7 @@ def split(recording: Recording, sweeps: Sequence[int], step: int = 1) -> Split:
         raise StimulusError(
             "there is no current step to fit",
             where=recording.source.path,
-            expected="at least one epoch of constant current that varies between sweeps or differs from the holding level",
+            expected="an epoch of constant current that varies between sweeps or differs from the holding level",
             advice="This version of neurofit fits current steps only.",
         )
     if not 1 <= step <= len(steps):

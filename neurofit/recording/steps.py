@@ -125,9 +125,7 @@ def _refine(current_pa: NDArray[np.float64], near: int, block: int) -> int:
     return low + int(np.argmax(way > 0.5))
 
 
-def _with_edges(
-    current_pa: NDArray[np.float64], edges: list[int], block: int, noise_pa: float
-) -> NDArray[np.float64]:
+def _with_edges(current_pa: NDArray[np.float64], edges: list[int], block: int, noise_pa: float) -> NDArray[np.float64]:
     """``[sweep, time]``: each sweep at its median level between edges."""
     bounds = [0, *edges, current_pa.shape[1]]
     levels = [_level(current_pa[:, a:b], block) for a, b in itertools.pairwise(bounds)]
@@ -143,8 +141,7 @@ def _level(epoch_pa: NDArray[np.float64], margin: int) -> NDArray[np.float64]:
 def _agree(levels: NDArray[np.float64], bounds: list[int], noise_pa: float) -> NDArray[np.float64]:
     """One value for what differs by noise alone: an epoch's level across sweeps, a return to holding."""
     tolerance = [
-        max(1.0, 0.01 * float(np.ptp(levels)), 8 * noise_pa / np.sqrt(b - a))
-        for a, b in itertools.pairwise(bounds)
+        max(1.0, 0.01 * float(np.ptp(levels)), 8 * noise_pa / np.sqrt(b - a)) for a, b in itertools.pairwise(bounds)
     ]
     levels = levels.copy()
     for k, limit in enumerate(tolerance):
@@ -171,9 +168,7 @@ def _explains(current_pa: NDArray[np.float64], fitted: NDArray[np.float64], dt_m
     return bool(together <= max(MIN_CHANGE_PA, CHARGE[0][1] * span, 6 * noise / np.sqrt(len(rest))))
 
 
-def _away_from_edges(
-    rest: NDArray[np.float64], fitted: NDArray[np.float64], dt_ms: float
-) -> NDArray[np.float64]:
+def _away_from_edges(rest: NDArray[np.float64], fitted: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
     """What the steps leave over, with 0 where the amplifier is settling."""
     rest = rest.copy()
     settle = max(1, round(SETTLE_MS / dt_ms))
@@ -182,9 +177,7 @@ def _away_from_edges(
     return rest
 
 
-def describe_steps(
-    current_pa: NDArray[np.float64], fitted: NDArray[np.float64] | None, dt_ms: float
-) -> Finding:
+def describe_steps(current_pa: NDArray[np.float64], fitted: NDArray[np.float64] | None, dt_ms: float) -> Finding:
     """The finding that says what became of a recorded current."""
     if fitted is None:
         return Finding(

@@ -122,11 +122,7 @@ class Stimulus:
         level throughout (one sweep, or repeats), the epochs away from the holding current.
         """
         away = tuple(step for step in self.epochs if not self._holds(step))
-        return (
-            tuple(step for step in away if step.varies)
-            or tuple(step for step in self.epochs if step.varies)
-            or away
-        )
+        return tuple(step for step in away if step.varies) or tuple(step for step in self.epochs if step.varies) or away
 
     def _holds(self, step: Step) -> bool:
         """Is every sweep at its holding current?"""

@@ -3,4 +3,13 @@
 from neurofit.simulation.keys import draw_keys, sweep_keys
 from neurofit.simulation.run import Traces, batches, compile_for, run_batch, simulate, valid_draws
 
-__all__ = ["Traces", "batches", "compile_for", "draw_keys", "run_batch", "simulate", "sweep_keys", "valid_draws"]
+__all__ = [
+    "Traces",
+    "batches",
+    "compile_for",
+    "draw_keys",
+    "run_batch",
+    "simulate",
+    "sweep_keys",
+    "valid_draws",
+]

@@ -84,10 +84,10 @@ def build(description: dict[str, Any], directory: Path) -> None:
     keyed_normal = b2.Function(lambda key, step: None, arg_units=[1, 1], return_unit=1)
     keyed_normal.implementations.add_implementation(CPPCodeGenerator, name="_neurofit_normal", code=KEYED_NORMAL)
 
-    quantity = {u: b2.Quantity(parse_unit(u).scale, dim=parse_unit(u).dimensions) for u in description["units"].values()}
-    fixed = {
-        name: value * quantity[description["units"][name]] for name, value in description["fixed"].items()
+    quantity = {
+        u: b2.Quantity(parse_unit(u).scale, dim=parse_unit(u).dimensions) for u in description["units"].values()
     }
+    fixed = {name: value * quantity[description["units"][name]] for name, value in description["fixed"].items()}
     free, spike = description["free"], description["spike"]
     lines = [description["equations"], f"v_recorded = {recorded_voltage(description)} : volt", "I_inj : amp"]
     if description["uses_noise"]:
@@ -112,9 +112,7 @@ def build(description: dict[str, Any], directory: Path) -> None:
     )
     group.run_regularly("I_inj = injected(t, sweep)", when="before_groups", order=0)
     if description["uses_noise"]:
-        group.run_regularly(
-            "white_noise = keyed_normal(key, t_in_timesteps)/sqrt(dt)", when="before_groups", order=1
-        )
+        group.run_regularly("white_noise = keyed_normal(key, t_in_timesteps)/sqrt(dt)", when="before_groups", order=1)
     monitor = b2.StateMonitor(
         group,
         "v_recorded",

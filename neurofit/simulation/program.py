@@ -192,7 +192,13 @@ def _build(description: dict[str, Any], where: Path) -> None:
         project.mkdir()
         (project / "description.json").write_text(json.dumps(description, indent=1))
         done = subprocess.run(
-            [sys.executable, "-m", "neurofit.simulation.build", str(project / "description.json"), str(project)],
+            [
+                sys.executable,
+                "-m",
+                "neurofit.simulation.build",
+                str(project / "description.json"),
+                str(project),
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -201,7 +207,9 @@ def _build(description: dict[str, Any], where: Path) -> None:
             log = where.parent / f"{where.name}.log"
             log.write_text(done.stdout + done.stderr)
             last = [line for line in (done.stderr or done.stdout).strip().splitlines() if line.strip()]
-            raise CompileError(f"The model could not be compiled: {last[-1] if last else 'no message'}. All of it: {log}")
+            raise CompileError(
+                f"The model could not be compiled: {last[-1] if last else 'no message'}. All of it: {log}"
+            )
         for leftover in project.rglob("*.o"):
             leftover.unlink()
         project.rename(where)
@@ -222,7 +230,11 @@ def _digest(description: dict[str, Any]) -> str:
 
 @cache
 def _compiler() -> str:
-    done = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=False) if shutil.which("g++") else None
+    done = (
+        subprocess.run(["g++", "--version"], capture_output=True, text=True, check=False)
+        if shutil.which("g++")
+        else None
+    )
     return done.stdout.splitlines()[0] if done and done.stdout else "none"
 
 

@@ -100,6 +100,9 @@ def _numpy_function(
         raise ValueError(f"the starting value of v cannot depend on {', '.join(unknown)}")
     used = [name for name in arguments if name in {s.name for s in result.free_symbols}]
     function = sympy.lambdify(
-        [sympy.Symbol(name, real=True) for name in used], result, modules=[{"exprel": exprel}, "numpy"], cse=True
+        [sympy.Symbol(name, real=True) for name in used],
+        result,
+        modules=[{"exprel": exprel}, "numpy"],
+        cse=True,
     )
     return function, used

@@ -25,9 +25,7 @@ class StaggeredExponentialEuler(StateUpdateMethod):
     that keeps the generated code short enough for the compiler to vectorise.
     """
 
-    def __call__(
-        self, equations: Any, variables: Any = None, method_options: dict[str, Any] | None = None
-    ) -> str:
+    def __call__(self, equations: Any, variables: Any = None, method_options: dict[str, Any] | None = None) -> str:
         terms = {name: e.code for name, e in equations.eq_expressions if name in equations.subexpr_names}
         order = sorted(equations.diff_eq_names, key=lambda name: (name != "v", name))
         code = []

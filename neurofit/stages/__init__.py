@@ -8,6 +8,20 @@ from neurofit.stages.simulating import KEPT, SimulationSet, read_set, simulate_s
 from neurofit.stages.training import Round, read_round, train_round
 
 __all__ = [
-    "KEPT", "Round", "SimulationSet", "check_fit", "check_prior", "compile_all", "decisions", "keep_inputs",
-    "predict", "read_inputs", "read_round", "read_set", "simulate_set", "stream_seed", "train_round", "with_dividing_step",
-]  # fmt: skip
+    "KEPT",
+    "Round",
+    "SimulationSet",
+    "check_fit",
+    "check_prior",
+    "compile_all",
+    "decisions",
+    "keep_inputs",
+    "predict",
+    "read_inputs",
+    "read_round",
+    "read_set",
+    "simulate_set",
+    "stream_seed",
+    "train_round",
+    "with_dividing_step",
+]

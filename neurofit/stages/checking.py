@@ -60,7 +60,9 @@ def _both_spaces(
         rows = np.flatnonzero(simulated.valid)[:MOST_REFERENCES]
         rng = np.random.default_rng(stream_seed(seed, "check"))
         values, defined = noisy(simulated.features.rows(rows), declared, rng)
-        return summary_check(declared, simulated.features, values, defined, f"{label}, tolerances included", seed).to_dict()
+        return summary_check(
+            declared, simulated.features, values, defined, f"{label}, tolerances included", seed
+        ).to_dict()
 
     def raw() -> dict[str, Any]:
         assert simulated.voltage_mv is not None
@@ -139,7 +141,11 @@ def check_fit(
         last = rounds[-1]
         scaled = deviations * (declared.tolerance / last.summaries.tolerance)
         coverage = expected_coverage(
-            last.density, last.summaries, z[last.held_out], scaled[last.held_out], stream_seed(seed, "check", 1)
+            last.density,
+            last.summaries,
+            z[last.held_out],
+            scaled[last.held_out],
+            stream_seed(seed, "check", 1),
         )
         advance(5, "calibration")
 
@@ -196,7 +202,7 @@ def importance_efficiency(density: Density, summaries: Summaries, predicted: Sim
 
     One simulation of a draw gives an unbiased estimate of the likelihood that the tolerances define; weighting the
     draws by prior times that over the network's density would make them exact, and what share of them such weights
-    leave is how near the network's posterior is to it (Dax et al. 2023; one simulation a draw makes this a lower bound).
+    leave is how near the network's posterior is to it (Dax et al. 2023). One simulation a draw makes it a lower bound.
     """
     deviations = summaries.deviations(predicted.features)[predicted.valid]
     z = predicted.z[predicted.valid]

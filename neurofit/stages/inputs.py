@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurofit.infer import Method, Summaries
 from neurofit.progress import Progress
@@ -51,20 +52,10 @@ def decisions(
 
 def keep_inputs(run: Run, model: Model, cut: Split, findings: Sequence[Finding]) -> None:
     """Copy the template and the sweeps into the run directory, so that it stands alone."""
-    run.file("model.toml", lambda path: path.write_text(model.text, encoding="utf-8"))
+    run.file("model.toml", lambda path: path.write_bytes(model.text.encode()))
     parts = {"fitted": cut.fitted, **cut.held_out}
     run.arrays(
-        "data.npz",
-        lambda: {
-            f"{i}.{key}": array
-            for i, part in enumerate(parts.values())
-            for key, array in {
-                "voltage_mv": part.voltage_mv.astype(np.float32),
-                "current_pa": part.current_pa,
-                "sweeps": np.array(part.sweep_numbers),
-                "times": np.array([part.dt_ms, part.start_ms]),
-            }.items()
-        },
+        "data.npz", lambda: {key: array for i, part in enumerate(parts.values()) for key, array in _arrays(i, part)}
     )
     run.json(
         "data.json",
@@ -74,6 +65,15 @@ def keep_inputs(run: Run, model: Model, cut: Split, findings: Sequence[Finding])
             "findings": [vars(finding) for finding in findings],
         },
     )
+
+
+def _arrays(i: int, part: Recording) -> list[tuple[str, NDArray[Any]]]:
+    return [
+        (f"{i}.voltage_mv", part.voltage_mv.astype(np.float32)),
+        (f"{i}.current_pa", part.current_pa),
+        (f"{i}.sweeps", np.array(part.sweep_numbers)),
+        (f"{i}.times", np.array([part.dt_ms, part.start_ms])),
+    ]
 
 
 def read_inputs(run: Run) -> tuple[Model, Split, tuple[Finding, ...]]:

@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 KEEP_MS = 0.5
 KEPT = 500
 
+
 @dataclass(frozen=True, eq=False)
 class SimulationSet:
     """Simulations of one set of parameters under one set of sweeps.

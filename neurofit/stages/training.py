@@ -83,7 +83,10 @@ def train_round(
         run.file(f"{folder}/network.safetensors", ensemble.density.save)
         cut = region.cut(ensemble.density, method.truncation, stream_seed(seed, "region", number))
         leaked = 1 - region(ensemble.density.sample(5000, stream_seed(seed, "region", number))).mean()
-        run.write_arrays(f"{folder}/training.npz", {"losses": ensemble.losses, "held_out": np.flatnonzero(chosen)[ensemble.held_out]})
+        run.write_arrays(
+            f"{folder}/training.npz",
+            {"losses": ensemble.losses, "held_out": np.flatnonzero(chosen)[ensemble.held_out]},
+        )
         run.write_json(
             f"{folder}/round.json",
             {

@@ -12,4 +12,13 @@ from neurofit.template.load import copy_model, find_model, list_models, load_mod
 from neurofit.template.model import Model, Parameter  # noqa: E402
 from neurofit.template.prior import Prior  # noqa: E402
 
-__all__ = ["Model", "Parameter", "Prior", "copy_model", "find_model", "list_models", "load_model", "parse_model"]
+__all__ = [
+    "Model",
+    "Parameter",
+    "Prior",
+    "copy_model",
+    "find_model",
+    "list_models",
+    "load_model",
+    "parse_model",
+]

@@ -200,9 +200,17 @@ def _check_structure(equations: Equations, units: Mapping[str, str], provided: M
         if name in taken:
             raise fail(f"parameters.{name}", f"{name} is a parameter and is also defined by the equations")
         if name in provided or name in DEFAULT_FUNCTIONS or name in DEFAULT_CONSTANTS or name in UNITS:
-            raise fail(f"parameters.{name}", f"the name {name} already means something", advice="Choose another name.")
+            raise fail(
+                f"parameters.{name}",
+                f"the name {name} already means something",
+                advice="Choose another name.",
+            )
         if name in ("i", "N", "xi", "key", "sweep", "v_recorded"):
-            raise fail(f"parameters.{name}", f"the name {name} is used by the simulator", advice="Choose another name.")
+            raise fail(
+                f"parameters.{name}",
+                f"the name {name} is used by the simulator",
+                advice="Choose another name.",
+            )
     for name in taken & (set(provided) | {"key", "sweep", "v_recorded"}):
         raise fail("equations.model", f"the equations define {name}, which neurofit provides")
 
@@ -219,9 +227,7 @@ def _check_initial(
             raise fail("initial", f"no initial value for {name}", expected=f"one each for {', '.join(state)}")
     for name, expression in initial.items():
         if name not in state:
-            raise fail(
-                f"initial.{name}", f"{name} is not a state variable", expected=f"one of {', '.join(state)}"
-            )
+            raise fail(f"initial.{name}", f"{name} is not a state variable", expected=f"one of {', '.join(state)}")
         if not (name == "v" and expression == "rest"):
             check(f"initial.{name}", expression, dimensions[name], f"the initial value of {name}")
 

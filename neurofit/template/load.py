@@ -16,7 +16,14 @@ from neurofit.errors import TemplateError
 from neurofit.resources import resource_dir
 from neurofit.template.equations import check_equations
 from neurofit.template.model import Model, Parameter, Spike
-from neurofit.template.schema import SCHEMA_VERSION, ParameterTable, TemplateFile
+from neurofit.template.schema import (
+    SCHEMA_VERSION,
+    EquationsTable,
+    IntegrationTable,
+    ParameterTable,
+    SpikeTable,
+    TemplateFile,
+)
 from neurofit.template.units import parse_unit
 
 
@@ -133,8 +140,7 @@ def parse_model(text: str, path: str) -> Model:
         dt_ms=file.integration.dt_ms,
         spike=Spike(**file.spike.model_dump()) if file.spike else None,
         parameters=tuple(
-            Parameter(name, p.unit, p.value, p.prior, p.description, p.source)
-            for name, p in file.parameters.items()
+            Parameter(name, p.unit, p.value, p.prior, p.description, p.source) for name, p in file.parameters.items()
         ),
         parsed=parsed,
         path=path,
@@ -196,22 +202,33 @@ def _explain(error: ValidationError, fail: Any) -> TemplateError:
     advice = f"There are {more} more mistakes after this one." if more > 1 else None
     name = keys[-1] if keys else ""
     if kind == "extra_forbidden":
-        return fail(place, f"unknown key {name}", expected=_keys_at(keys[:-1]), found=f"{name} = {found}", advice=advice)
+        return fail(
+            place,
+            f"unknown key {name}",
+            expected=_keys_at(keys[:-1]),
+            found=f"{name} = {found}",
+            advice=advice,
+        )
     if kind == "missing":
         return fail(place, f"{name} is missing", expected=f"a key {name}", advice=advice)
     if kind == "union_tag_invalid" or kind == "union_tag_not_found":
         return fail(
-            place, "unknown prior family", expected=f"family = one of {', '.join(families)}", found=found, advice=advice
+            place,
+            "unknown prior family",
+            expected=f"family = one of {', '.join(families)}",
+            found=found,
+            advice=advice,
         )
     message = first["msg"].removeprefix("Value error, ")
     return fail(place, message[0].lower() + message[1:], found=found if len(found) < 200 else None, advice=advice)
 
 
 def _keys_at(keys: list[str]) -> str:
-    tables = {
+    tables: dict[tuple[str, ...], Any] = {
         (): TemplateFile,
-        ("equations",): TemplateFile.model_fields["equations"].annotation,
-        ("integration",): TemplateFile.model_fields["integration"].annotation,
+        ("equations",): EquationsTable,
+        ("integration",): IntegrationTable,
+        ("spike",): SpikeTable,
     }
     table: Any = tables.get(tuple(keys))
     if len(keys) == 2 and keys[0] == "parameters":

@@ -121,7 +121,7 @@ class Model:
             For a wrong number of columns, an unknown name or a value that is not finite.
         """
         if isinstance(theta, pd.DataFrame | Mapping):
-            columns = {str(name): np.atleast_1d(np.asarray(theta[name], dtype=np.float64)) for name in theta}
+            columns = {str(name): np.atleast_1d(np.asarray(theta[name], dtype=np.float64)) for name in map(str, theta)}
             unknown = sorted(set(columns) - set(self.free))
             if unknown:
                 raise ParameterError(

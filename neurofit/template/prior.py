@@ -71,7 +71,7 @@ class Prior:
     def inside(self, theta: ArrayLike) -> NDArray[np.bool_]:
         """``[n]``: does each row lie in the support?"""
         columns, bounds = self._columns(theta), self.bounds
-        return ((columns >= bounds[:, 0]) & (columns <= bounds[:, 1])).all(axis=1)
+        return np.asarray(((columns >= bounds[:, 0]) & (columns <= bounds[:, 1])).all(axis=1))
 
     def to_unbounded(self, theta: ArrayLike) -> NDArray[np.float64]:
         """``theta -> z``, both ``[n, parameter]``; a value on its bound goes to +-8.

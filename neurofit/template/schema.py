@@ -112,9 +112,7 @@ class LogNormal(_Closed):
         return f"log-normal around {self.median:g}, times or divided by {math.exp(self.log_sd):.3g}"
 
 
-PriorFamily = Annotated[
-    Uniform | LogUniform | Normal | TruncatedNormal | LogNormal, Field(discriminator="family")
-]
+PriorFamily = Annotated[Uniform | LogUniform | Normal | TruncatedNormal | LogNormal, Field(discriminator="family")]
 
 
 class ParameterTable(_Closed):

@@ -12,10 +12,7 @@ from brian2.units.fundamentalunits import Dimension, Quantity, get_dimensions
 
 # Every unit Brian2 knows by name: amp, mvolt, mV, nS, Mohm ...
 UNITS: dict[str, Quantity] = {
-    name: unit
-    for module in (allunits, stdunits)
-    for name, unit in vars(module).items()
-    if isinstance(unit, Quantity)
+    name: unit for module in (allunits, stdunits) for name, unit in vars(module).items() if isinstance(unit, Quantity)
 }
 
 

@@ -86,9 +86,7 @@ class Cells:
             self.observed["narrow"][f"g_Na {g_na:g}, g_K {g_k:g}"] = simulate(cell_theta, rng, None)
         if self.reference["wide"].ndim == 3:
             well = self.observed["wide"]["well"]
-            self.observed["wide"]["mixed sweeps"] = np.concatenate(
-                [well[:BATCH, :3], well[BATCH : 2 * BATCH, 3:]], 1
-            )
+            self.observed["wide"]["mixed sweeps"] = np.concatenate([well[:BATCH, :3], well[BATCH : 2 * BATCH, 3:]], 1)
 
 
 def measure(name: str, n: int, cells: Cells, test: Check) -> Iterator[str]:
@@ -100,9 +98,7 @@ def measure(name: str, n: int, cells: Cells, test: Check) -> Iterator[str]:
             for kind, traces in observed.items():
                 for first in range(0, len(traces), BATCH):
                     for which, p in test(traces[first : first + BATCH], reference).items():
-                        rejected.setdefault(which, {}).setdefault(kind, []).append(
-                            np.mean(np.array(p) <= 0.05)
-                        )
+                        rejected.setdefault(which, {}).setdefault(kind, []).append(np.mean(np.array(p) <= 0.05))
     for which, kinds in rejected.items():
         share = {kind: float(np.mean(found)) for kind, found in kinds.items()}
         false_positives = share.pop("well")
@@ -125,9 +121,7 @@ def raw(observed: Array, reference: Array, *, statistics: bool, rig: bool) -> di
     if statistics:
         (x, x_defined), (y, y_defined) = toy.features(observed), toy.features(reference)
         given = {"observed": x, "reference": y, "observed_defined": x_defined, "reference_defined": y_defined}
-    result = check.raw(
-        observed, reference, dt_ms=toy.KEEP_MS, step_ms=STEP_MS, summary=given, subtract_baseline=rig
-    )
+    result = check.raw(observed, reference, dt_ms=toy.KEEP_MS, step_ms=STEP_MS, summary=given, subtract_baseline=rig)
     return {which: list(p) for which, p in result.p_observations.items()}
 
 

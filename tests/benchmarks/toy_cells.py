@@ -174,11 +174,7 @@ def features(v: Array) -> tuple[Array, NDArray[np.bool_]]:
     return values, np.isfinite(values)
 
 
-def family(
-    theta: Array, rng: np.random.Generator, currents: tuple[float, ...], cell: Cell | None = None
-) -> Array:
+def family(theta: Array, rng: np.random.Generator, currents: tuple[float, ...], cell: Cell | None = None) -> Array:
     """``[n, sweep, time]``: every parameter draw at several currents, as one cell is recorded."""
     c = cell or Cell()
-    return np.stack(
-        [simulate(theta, rng, replace(c, current=i * c.current / 3.25)) for i in currents], axis=1
-    )
+    return np.stack([simulate(theta, rng, replace(c, current=i * c.current / 3.25)) for i in currents], axis=1)

@@ -26,9 +26,7 @@ def correlated(rng: np.random.Generator, n: int) -> tuple[Array, None]:
 def curved(rng: np.random.Generator, n: int) -> tuple[Array, None]:
     """A thin spiral, which no covariance describes."""
     angle = rng.uniform(0, 6, n)
-    return np.column_stack([angle * np.cos(angle), angle * np.sin(angle)]) + 0.1 * rng.standard_normal(
-        (n, 2)
-    ), None
+    return np.column_stack([angle * np.cos(angle), angle * np.sin(angle)]) + 0.1 * rng.standard_normal((n, 2)), None
 
 
 def heavy_tailed(rng: np.random.Generator, n: int) -> tuple[Array, None]:
@@ -67,8 +65,7 @@ def rarely_defined(rng: np.random.Generator, n: int) -> tuple[Array, Mask]:
 
 
 CASES: dict[str, Case] = {
-    case.__name__: case
-    for case in (independent, correlated, curved, heavy_tailed, counts, spiking, rarely_defined)
+    case.__name__: case for case in (independent, correlated, curved, heavy_tailed, counts, spiking, rarely_defined)
 }
 
 

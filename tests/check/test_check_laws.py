@@ -79,9 +79,7 @@ def test_false_positives_of_several_observations(case):
     p = []
     for number in range(200):
         x, defined = CASES[case](np.random.default_rng([8, number]), 205)
-        masks = (
-            {} if defined is None else {"observed_defined": defined[200:], "reference_defined": defined[:200]}
-        )
+        masks = {} if defined is None else {"observed_defined": defined[200:], "reference_defined": defined[:200]}
         result = check.summary(x[200:], x[:200], seed=number, **masks)
         p.append([result.p_value, *result.p_values.values()])
     assert (np.mean(np.array(p) <= LEVEL, axis=0) <= 0.05 + 3 * 0.015).all()
@@ -294,9 +292,7 @@ def test_sweeps_taken_for_cells_are_noticed():
     """Five sweeps of one cell in the place of five cells: the arrays fit, but the result says so."""
     v = traces(np.random.default_rng(0), 301, 5)
     one_current = v[:300, 2]
-    repeats = traces(np.random.default_rng(0), 1)[:, 0] + 0.3 * np.random.default_rng(1).standard_normal(
-        (5, 300)
-    )
+    repeats = traces(np.random.default_rng(0), 1)[:, 0] + 0.3 * np.random.default_rng(1).standard_normal((5, 300))
     result = check.raw(repeats, one_current, **RAW)
     assert any("more alike" in warning for warning in result.warnings)
 

@@ -134,12 +134,8 @@ def test_the_combination_holds_its_level_whatever_the_dependence(dependence):
     rng, p = np.random.default_rng(0), []
     for _ in range(1000):
         shared = rng.standard_normal(200)
-        a, b, c = (
-            dependence * shared + np.sqrt(1 - dependence**2) * rng.standard_normal(200) for _ in range(3)
-        )
-        p.append(
-            combine({str(i): Contest(x[1:], np.full(199, x[0])) for i, x in enumerate((a, b, c))}).p_value
-        )
+        a, b, c = (dependence * shared + np.sqrt(1 - dependence**2) * rng.standard_normal(200) for _ in range(3))
+        p.append(combine({str(i): Contest(x[1:], np.full(199, x[0])) for i, x in enumerate((a, b, c))}).p_value)
     assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.021)
 
 

@@ -26,10 +26,7 @@ def reference():
 
 def test_words_for_what_lies_outside(reference):
     result = check.summary([-67.1, 5], reference, names=NAMES, units=UNITS, label="prior predictive")
-    assert (
-        result.sentences[0]
-        == "The observation is unlike the simulations (prior predictive): p = 0.001, n = 1,000."
-    )
+    assert result.sentences[0] == "The observation is unlike the simulations (prior predictive): p = 0.001, n = 1,000."
     assert result.sentences[1] == (
         "Resting potential -67.1 mV lies above >99.9 % of simulations (99 % range -70.7 to -70.0)."
     )
@@ -73,9 +70,7 @@ def test_a_statistic_no_simulation_defines():
     assert result.p_value == pytest.approx(1 / 301)
     assert result.effects[0].name == "sag"
     assert "Sag is defined, and only in <0.4 % of simulations." in result.sentences
-    absent = check.summary(
-        [0.0, 1.0], x, observed_defined=[True, False], reference_defined=defined, names=names
-    )
+    absent = check.summary([0.0, 1.0], x, observed_defined=[True, False], reference_defined=defined, names=names)
     assert absent.passed()
     assert any("sag: the same in every simulation" in warning for warning in absent.warnings)
 

@@ -183,10 +183,7 @@ def write_abf2(
     first, interval = (round(start * 1e6 / dt_us) for start in starts_s)
     lengths = samples * len(inputs)
     add("SynchArraySection", [struct.pack("<ii", first + k * interval, lengths) for k in range(sweeps)])
-    if integers:
-        data = np.round(interleaved * 32).astype("<i2").tobytes()
-    else:
-        data = interleaved.astype("<f4").tobytes()
+    data = np.round(interleaved * 32).astype("<i2").tobytes() if integers else interleaved.astype("<f4").tobytes()
     sections["DataSection"] = (data, 2 if integers else 4, interleaved.size)
     text = b"SSCH" + bytes(40) + b"\0\0" + b"\0".join(s.encode("latin1") for s in strings[1:]) + b"\0"
     sections["StringsSection"] = (text, len(text), 1)

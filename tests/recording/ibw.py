@@ -43,9 +43,7 @@ def write_wave(
             *(0.0, 0.0, 0.0, 0.0, unit.encode(), time_unit.encode(), 0, 0, 0.0, 0.0),
         )
         wave = wave.ljust(320, b"\0")
-        head = struct.pack(f"{order}hhii", 5, 0, len(wave) + len(raw), 0) + struct.pack(
-            f"{order}i", len(note)
-        )
+        head = struct.pack(f"{order}hhii", 5, 0, len(wave) + len(raw), 0) + struct.pack(f"{order}i", len(note))
         path.write_bytes(head.ljust(64, b"\0") + wave + raw + note)
     return path
 

@@ -116,12 +116,8 @@ class Cell:
         interval = 2500.0 / (level - self.rheobase_pa) + 10.0
         return np.arange(self.START_MS + 20.0, self.STOP_MS - 5.0, interval)
 
-    def _spikes(
-        self, row: int, time: NDArray[np.float64], generator: np.random.Generator
-    ) -> NDArray[np.float64]:
-        own = (
-            generator.uniform(950.0, 1300.0, 1) + 40.0 * np.arange(self.own_spikes) if self.own_spikes else []
-        )
+    def _spikes(self, row: int, time: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+        own = generator.uniform(950.0, 1300.0, 1) + 40.0 * np.arange(self.own_spikes) if self.own_spikes else []
         wave = np.zeros(len(time))
         for moment in [*self._in_step(row), *own]:
             wave += SPIKE_MV * np.exp(-4 * np.log(2) * ((time - moment) / SPIKE_MS) ** 2)

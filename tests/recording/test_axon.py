@@ -170,9 +170,7 @@ def test_the_order_of_channels_does_not_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1.0, -40.0), (0.1, 0.0), (2.0, 0.0), (-1.0, 0.0)])
-def test_disagreement_is_told_and_the_recorded_current_used(
-    tmp_path: Path, scale: float, offset: float
-) -> None:
+def test_disagreement_is_told_and_the_recorded_current_used(tmp_path: Path, scale: float, offset: float) -> None:
     recording = load(tmp_path, [cell(), monitor(COMMAND * scale + offset)], [Output(epochs=STEPS)])
     assert "current-disagrees" in kinds(recording)
     assert np.abs(recording.current_pa - (COMMAND * scale + offset)).max() < 2
@@ -262,9 +260,7 @@ def test_two_voltages_are_ambiguous_unless_the_amplifier_tells(tmp_path: Path) -
     assert recording.voltage_mv.min() < -60
 
 
-@pytest.mark.parametrize(
-    ("mode", "name"), [(1, "event-driven"), (2, "event-driven"), (3, "gap-free"), (4, ("osc"))]
-)
+@pytest.mark.parametrize(("mode", "name"), [(1, "event-driven"), (2, "event-driven"), (3, "gap-free"), (4, ("osc"))])
 def test_other_acquisition_has_no_stimulus(tmp_path: Path, mode: int, name: str) -> None:
     message = refusal(tmp_path, [cell()], [Output(epochs=STEPS)], protocol={"nOperationMode": mode})
     assert name in message
@@ -297,9 +293,7 @@ def test_no_current_and_no_spikes_is_no_stimulus(tmp_path: Path) -> None:
 def test_a_subset_saved_again_is_loaded_with_both_clues(tmp_path: Path) -> None:
     wrong = Cell(levels_pa=(50.0, 100.0, 150.0), dt_ms=0.1, electrode_mohm=14.0, command_error_pa=100.0)
     epochs = [Epoch(0.0, duration=2266), Epoch(50.0, 50.0, duration=5000)]
-    recording = load(
-        tmp_path, [Input(wrong.record().voltage_mv)], [Output(epochs=epochs)], starts_s=(6.0, 3.0)
-    )
+    recording = load(tmp_path, [Input(wrong.record().voltage_mv)], [Output(epochs=epochs)], starts_s=(6.0, 3.0))
     first = recording.findings[0]
     assert first.kind == "resaved-subset"
     assert first.severity == "warning"

@@ -117,9 +117,7 @@ def test_a_download_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.usefixtures("one")
 @pytest.mark.parametrize("set_but_empty", [False, True])
-def test_an_error_says_all_that_was_tried(
-    set_but_empty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_says_all_that_was_tried(set_but_empty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if set_but_empty:
         monkeypatch.setenv("NEUROFIT_DATA", str(tmp_path))
     else:

@@ -64,9 +64,7 @@ def test_a_narrow_terminal_loses_nothing() -> None:
 def test_inspect_loads_draws_and_describes(tmp_path: Path) -> None:
     cell = Cell(levels_pa=(-50.0, 50.0, 150.0), dt_ms=0.25)
     epochs = [Epoch(0.0, duration=907), Epoch(-50.0, 100.0, duration=2000)]
-    path = write_abf2(
-        tmp_path / "cell.abf", [Input(cell.record().voltage_mv)], [Output(epochs=epochs)], dt_us=250.0
-    )
+    path = write_abf2(tmp_path / "cell.abf", [Input(cell.record().voltage_mv)], [Output(epochs=epochs)], dt_us=250.0)
     picture = tmp_path / "cell.png"
     text = printed(inspect(path, picture))
     assert "cell.abf" in text

@@ -54,9 +54,7 @@ def test_a_directory_is_one_recording(waves: Path) -> None:
 @pytest.mark.parametrize("version", [2, 5])
 @pytest.mark.parametrize("order", [">", "<"])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_every_form_of_the_format_gives_the_same(
-    tmp_path: Path, version: int, order: str, dtype: str
-) -> None:
+def test_every_form_of_the_format_gives_the_same(tmp_path: Path, version: int, order: str, dtype: str) -> None:
     write_pair(tmp_path, 1, VOLTAGE[3], NOISY[3], version=version, order=order, dtype=dtype, note=b"a note")
     recording = load_recording(tmp_path)
     assert np.allclose(recording.voltage_mv, VOLTAGE[3:4], atol=1e-4)

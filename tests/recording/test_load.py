@@ -20,9 +20,7 @@ CELL = Cell(levels_pa=(-50.0, 50.0, 150.0), dt_ms=0.25)
 def abf(tmp_path: Path) -> Path:
     """A small good file: three sweeps of 6000 samples."""
     epochs = [Epoch(0.0, duration=907), Epoch(-50.0, 100.0, duration=2000)]
-    return write_abf2(
-        tmp_path / "cell.abf", [Input(CELL.record().voltage_mv)], [Output(epochs=epochs)], dt_us=250.0
-    )
+    return write_abf2(tmp_path / "cell.abf", [Input(CELL.record().voltage_mv)], [Output(epochs=epochs)], dt_us=250.0)
 
 
 @pytest.fixture
@@ -145,9 +143,7 @@ def test_a_truncated_abf_is_refused(abf: Path, fraction: float) -> None:
     assert "cut short" in message or "empty" in message or "not a recording" in message
 
 
-def test_a_truncated_abf_is_refused_even_where_neo_reads_on(
-    abf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_truncated_abf_is_refused_even_where_neo_reads_on(abf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from neo.io import AxonIO
 
     whole = abf.read_bytes()
@@ -217,9 +213,7 @@ def test_values_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     assert "not numbers" in refusal(path)
 
 
-@pytest.mark.parametrize(
-    ("scale", "dt_us", "says"), [(1e4, 250.0, "the voltage reaches"), (1, 0.5, ("interval"))]
-)
+@pytest.mark.parametrize(("scale", "dt_us", "says"), [(1e4, 250.0, "the voltage reaches"), (1, 0.5, ("interval"))])
 def test_impossible_numbers_are_refused(tmp_path: Path, scale: float, dt_us: float, says: str) -> None:
     epochs = [Epoch(0.0, duration=907), Epoch(-50.0, 100.0, duration=2000)]
     inputs = [Input(CELL.record().voltage_mv * scale)]

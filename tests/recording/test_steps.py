@@ -22,9 +22,7 @@ def staircase(levels: NDArray[np.float64], edges: list[int], samples: int) -> ND
 
 def artefact(spikes: list[int], samples: int) -> NDArray[np.float64]:
     """The brief biphasic current that action potentials leave in a recorded current."""
-    shape = np.array(
-        [-560, -530, 160, 430, 450, 330, 185, 70, 10, -40, -65, -80, -70, -60, -40, -40, -25, -10]
-    )
+    shape = np.array([-560, -530, 160, 430, 450, 330, 185, 70, 10, -40, -65, -80, -70, -60, -40, -40, -25, -10])
     wave = np.zeros(samples)
     for spike in spikes:
         wave[spike : spike + len(shape)] += (shape - shape.mean())[: samples - spike]
@@ -38,9 +36,7 @@ def artefact(spikes: list[int], samples: int) -> NDArray[np.float64]:
     noise=st.floats(0.0, 8.0),
     seed=st.integers(0, 10**6),
 )
-def test_levels_are_recovered_within_noise(
-    levels: list[float], holding: float, noise: float, seed: int
-) -> None:
+def test_levels_are_recovered_within_noise(levels: list[float], holding: float, noise: float, seed: int) -> None:
     generator = np.random.default_rng(seed)
     epochs = np.array([[holding, level, holding] for level in levels])
     true = staircase(epochs, [800, 3000], 4000)
@@ -101,9 +97,7 @@ def test_sweeps_and_epochs_that_agree_share_their_level() -> None:
     drifting = true + np.array([[0.0], [15.0], [30.0], [45.0]])
     fitted = fit_steps(drifting + generator.normal(0, 4, true.shape), DT_MS)
     assert fitted is not None
-    assert np.allclose(fitted[:, 0], [-50, -35, -20, -5], atol=1.5), (
-        "a holding current that was changed stays"
-    )
+    assert np.allclose(fitted[:, 0], [-50, -35, -20, -5], atol=1.5), "a holding current that was changed stays"
     steps = Stimulus(fitted, DT_MS).test_steps
     assert [(step.start_ms, step.stop_ms) for step in steps] == [(200.0, 750.0)]
 
@@ -112,14 +106,10 @@ TIME = np.arange(4000) * DT_MS
 NOT_STEPS = {
     "ramp": 0.3 * TIME,
     "sine": 100 * np.sin(2 * np.pi * TIME / 125),
-    "noise of its own": 60
-    * np.convolve(np.random.default_rng(0).normal(0, 1, 4000), np.ones(40) / 6, ("same")),
+    "noise of its own": 60 * np.convolve(np.random.default_rng(0).normal(0, 1, 4000), np.ones(40) / 6, ("same")),
     "pulse train": 300.0 * ((np.arange(4000) % 80 < 6) & (TIME > 200) & (TIME < 700)),
     "ramp after a step": np.where(TIME > 300, 100 + 0.2 * (TIME - 300), 0.0),
-    "alpha functions": 400
-    * np.clip(TIME % 250 - 100, 0, None)
-    / 10
-    * np.exp(-np.clip(TIME % 250 - 100, 0, None) / 10),
+    "alpha functions": 400 * np.clip(TIME % 250 - 100, 0, None) / 10 * np.exp(-np.clip(TIME % 250 - 100, 0, None) / 10),
 }
 
 

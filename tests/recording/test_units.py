@@ -7,9 +7,7 @@ import pytest
 from neurofit.recording.units import current_scale_pa, voltage_scale_mv
 
 
-@pytest.mark.parametrize(
-    ("unit", "scale"), [("V", 1e3), ("mV", 1.0), ("uV", 1e-3), ("µV", 1e-3), (" mV\0", 1.0)]
-)
+@pytest.mark.parametrize(("unit", "scale"), [("V", 1e3), ("mV", 1.0), ("uV", 1e-3), ("µV", 1e-3), (" mV\0", 1.0)])
 def test_voltages(unit: str, scale: float) -> None:
     assert voltage_scale_mv(unit) == scale
     assert current_scale_pa(unit) is None
