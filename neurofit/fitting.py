@@ -112,7 +112,7 @@ def fit(
 
         result = Fit(run)
         predicted = stages.predict(run, result.posterior, cut, seed=seed, workers=workers, progress=progress)
-        stages.check_fit(run, sets, rounds, predicted, cut, declared, seed=seed, progress=progress)
+        stages.check_fit(run, sets, rounds, predicted, cut, declared, model.free, seed=seed, progress=progress)
         result.write_tables()
         result.report(progress=progress)
     return result
