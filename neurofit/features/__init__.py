@@ -1,15 +1,18 @@
 """Voltage and current become a :class:`FeatureTable`: value, unit, defined or not."""
 
-from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, SUMMARIES, Feature
+from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES, Feature
 from neurofit.features.extract import as_table, extract_features
+from neurofit.features.statistics import seven_statistics
 from neurofit.features.table import FeatureTable
 
 __all__ = [
     "ALWAYS_DEFINED",
     "FEATURES",
+    "STATISTICS",
     "SUMMARIES",
     "Feature",
     "FeatureTable",
     "as_table",
     "extract_features",
+    "seven_statistics",
 ]

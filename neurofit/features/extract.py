@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurofit.errors import StimulusError
+from neurofit.errors import BadInput, StimulusError
 from neurofit.features import passive
-from neurofit.features.catalogue import PER_CELL, PER_SWEEP, columns_for
+from neurofit.features.catalogue import PER_CELL, PER_SWEEP, columns_for, feature_of
 from neurofit.features.spikes import spike_features
 from neurofit.features.table import FeatureTable
+from neurofit.features.windows import Windows
 from neurofit.recording import Stimulus
 
 Array = NDArray[np.float64]
@@ -47,9 +48,42 @@ def extract_features(
     Raises
     ------
     StimulusError
-        If voltage and current differ in sweeps or samples, or the current holds no step.
+        If voltage and current differ in sweeps or samples, or the current holds no step, or the sweep numbers are not
+        one for each sweep.
+    """
+    voltage = rows_of(voltage_mv, stimulus)
+    numbers = list(range(stimulus.n_sweeps)) if sweep_numbers is None else [int(s) for s in sweep_numbers]
+    if len(set(numbers)) != stimulus.n_sweeps:
+        raise StimulusError(
+            "every sweep needs a number of its own", expected=f"{stimulus.n_sweeps} numbers", found=f"{numbers}"
+        )
+    windows = Windows.of(stimulus)
+    usable = np.isfinite(voltage).all(axis=(1, 2))
+    if valid is not None:
+        usable &= np.asarray(valid, dtype=bool)
+    names = columns_for((*PER_SWEEP, *PER_CELL), numbers)
+    values = np.full((len(voltage), len(names)), np.nan)
+    if usable.any():
+        # what cannot be used is left out before anything is measured, so that it cannot spoil or warn
+        chosen = voltage if usable.all() else voltage[usable]
+        values[usable] = _measure(chosen, windows, stimulus.dt_ms, spikes_drawn)
+    log = [feature_of(name).scale == "log" for name in names]
+    with np.errstate(invalid="ignore"):
+        values[:, log] = np.where(values[:, log] > 0, values[:, log], np.nan)
+    return as_table(values, stimulus, numbers)
+
+
+def rows_of(voltage_mv: ArrayLike, stimulus: Stimulus) -> NDArray[np.floating]:
+    """Voltage as ``[row, sweep, time]``, whether one row was given or many.
+
+    Raises
+    ------
+    StimulusError
+        If it differs from the current in sweeps or samples.
     """
     voltage = np.asarray(voltage_mv)
+    if not np.issubdtype(voltage.dtype, np.floating):
+        voltage = voltage.astype(np.float64)
     if voltage.ndim == 2:
         voltage = voltage[None]
     if voltage.ndim != 3 or voltage.shape[1:] != stimulus.current_pa.shape:
@@ -58,91 +92,87 @@ def extract_features(
             expected=f"voltage [row, {stimulus.n_sweeps}, {stimulus.n_samples}]",
             found=f"{voltage.shape}",
         )
-    numbers = list(range(stimulus.n_sweeps)) if sweep_numbers is None else [int(s) for s in sweep_numbers]
-    usable = np.isfinite(voltage).all(axis=(1, 2)) if valid is None else np.asarray(valid, dtype=bool)
+    return voltage
 
-    windows = passive.Windows.of(stimulus)
-    sweeps = passive.sweep_features(voltage, windows, stimulus.dt_ms)
+
+def as_table(values: Array, stimulus: Stimulus, sweep_numbers: Sequence[int]) -> FeatureTable:
+    """The table that :func:`extract_features` makes of this stimulus, around values that were kept.
+
+    Raises
+    ------
+    BadInput
+        If they were measured by a version with another catalogue.
+    """
+    levels = dict(zip(sweep_numbers, stimulus.test_step.level_pa.tolist(), strict=True))
+    names = tuple(columns_for((*PER_SWEEP, *PER_CELL), sweep_numbers))
+    if values.shape[1:] != (len(names),):
+        raise BadInput(
+            "the features that were kept are not those of this version of neurofit",
+            expected=f"{len(names)} columns",
+            found=f"{values.shape}",
+            advice="Fit again in another directory, or use the version that began this run.",
+        )
+    return FeatureTable(values, np.isfinite(values), names, levels)
+
+
+def _measure(voltage: NDArray[np.floating], windows: Windows, dt_ms: float, spikes_drawn: bool) -> Array:
+    """Every feature, ``[row, feature]``, NaN where undefined; the voltage is finite."""
+    sweeps = passive.sweep_features(voltage, windows, dt_ms)
     flat = voltage.reshape(-1, voltage.shape[2])
-    spikes = spike_features(flat, stimulus.dt_ms, windows.start_ms, windows.stop_ms, shapes=not spikes_drawn)
+    spikes = spike_features(flat, dt_ms, windows.start_ms, windows.stop_ms, shapes=not spikes_drawn)
     sweeps |= {name: column.reshape(voltage.shape[:2]) for name, column in spikes.items()}
-    cell = _cell_features(voltage, sweeps, windows, stimulus.dt_ms)
+    sweeps["spontaneous_spikes"] = passive.spontaneous_spikes(voltage, windows)
+    cell = _cell_features(voltage, sweeps, windows, dt_ms)
     # the same median is the passive response where the step is quiet, and the level it fires from where it is not
     plateau, quiet = sweeps["steady_state_voltage"], sweeps["spike_count"] == 0
     sweeps["steady_state_voltage"] = np.where(quiet, plateau, np.nan)
     sweeps["interspike_voltage"] = np.where(quiet, np.nan, plateau)
-
-    columns = [sweeps[name][:, j] for name in PER_SWEEP for j in range(len(numbers))]
-    columns += [cell[name] for name in PER_CELL]
-    values = np.column_stack(columns).astype(np.float64)
-    values[~usable] = np.nan
-    return as_table(values, stimulus, numbers)
-
-
-def as_table(values: Array, stimulus: Stimulus, sweep_numbers: Sequence[int]) -> FeatureTable:
-    """The table that :func:`extract_features` makes of this stimulus, around values that were kept."""
-    levels = dict(zip(sweep_numbers, stimulus.test_step.level_pa.tolist(), strict=True))
-    names = tuple(columns_for((*PER_SWEEP, *PER_CELL), sweep_numbers))
-    return FeatureTable(values, np.isfinite(values), names, levels)
+    return np.column_stack([*(sweeps[name] for name in PER_SWEEP), *(cell[name] for name in PER_CELL)])
 
 
 def _cell_features(
-    voltage: NDArray[np.floating], sweeps: dict[str, Array], windows: passive.Windows, dt_ms: float
+    voltage: NDArray[np.floating], sweeps: dict[str, Array], windows: Windows, dt_ms: float
 ) -> dict[str, Array]:
     """The features that belong to the whole cell, ``{name: [row]}``."""
     rest, count, delta = sweeps["rest"], sweeps["spike_count"], windows.delta_pa
     quiet = count == 0
     electrode = passive.electrode_resistance(voltage, windows, dt_ms)
     shown = np.nan_to_num(electrode)
-    steady = sweeps["steady_state_voltage"] - rest
-    input_resistance = passive.resistance(steady, delta, quiet & (delta <= passive.SMALLEST_STEP_PA)) - shown
-    # through the origin by adding the rest itself as a point: the peak is undefined where nothing hyperpolarises
-    down = delta < -passive.SMALLEST_STEP_PA
-    with np.errstate(invalid="ignore", divide="ignore"):
-        peak = (sweeps["peak_deflection"][:, down] * delta[down]).sum(axis=1) / (delta[down] ** 2).sum() * 1e3
-    peak_resistance = np.where((quiet | ~down).all(axis=1), peak - shown, np.nan) if down.any() else _nan(rest)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sag = 1 - input_resistance / peak_resistance
 
-    fires = count > 0
-    seconds = (windows.stop_ms - windows.start_ms) / 1e3
-    above = fires & (delta > 0)
-    lowest = np.where(above, delta, np.inf).min(axis=1)
-    rheobase = np.where(np.isfinite(lowest), lowest, np.nan)
-    from_rheobase = delta[None, :] >= np.where(np.isfinite(lowest), lowest, np.inf)[:, None]
+    steady = (
+        passive.slope(delta, sweeps["steady_state_voltage"] - rest, quiet & (delta <= passive.SMALLEST_STEP_PA)) * 1e3
+    )
+    down = quiet & passive.hyperpolarising(windows)
+    peak = passive.peak_resistance(sweeps["peak_deflection"], down, delta)
+    input_resistance, peak_resistance = _positive(steady - shown), _positive(peak - shown)
+
+    hertz = count / ((windows.stop_ms - windows.start_ms) / 1e3)
+    rheobase = np.where((count > 0) & (delta > 0), delta, np.inf).min(axis=1)
+    watched_s = sum(s.stop - s.start for s in windows.holding) * len(delta) * dt_ms / 1e3
+    own = sweeps["spontaneous_spikes"].sum(axis=1)
+    means = ("threshold", "spike_height", "half_width", "upstroke", "downstroke", "trough", "height_decline")
     return {
         "resting_potential": np.median(rest, axis=1),
         "resting_noise": np.median(sweeps["rest_sd"], axis=1),
         "electrode_resistance": electrode,
-        "input_resistance": np.where(input_resistance > 0, input_resistance, np.nan),
-        "peak_input_resistance": np.where(peak_resistance > 0, peak_resistance, np.nan),
-        "sag_fraction": np.where(peak_resistance > 0, sag, np.nan),
-        "membrane_time_constant": passive.membrane_time_constant(
-            voltage, rest, sweeps["peak_deflection"], shown, windows, dt_ms
-        ),
-        "rheobase": rheobase,
-        "fi_slope": _positive(passive.resistance(count / seconds, delta, from_rheobase) / 1e3),
-        "mean_threshold": _mean(sweeps["threshold"]),
-        "mean_spike_height": _mean(sweeps["spike_height"]),
-        "mean_half_width": _mean(sweeps["half_width"]),
-        "mean_upstroke": _mean(sweeps["upstroke"]),
-        "mean_downstroke": _mean(sweeps["downstroke"]),
-        "mean_trough": _mean(sweeps["trough"]),
-        "mean_height_decline": _mean(sweeps["height_decline"]),
+        "input_resistance": input_resistance,
+        "peak_input_resistance": peak_resistance,
+        "sag_fraction": 1 - input_resistance / peak_resistance,
+        "membrane_time_constant": passive.membrane_time_constant(voltage, rest, peak, shown, down, windows, dt_ms),
+        "spontaneous_rate": own / watched_s if watched_s else own,
+        "rheobase": np.where(np.isfinite(rheobase), rheobase, np.nan),
+        "fi_slope": passive.slope(delta, hertz, delta >= rheobase[:, None]),
+        **{f"mean_{name}": _mean(sweeps[name]) for name in means},
     }
 
 
 def _mean(values: Array) -> Array:
     """``[row]``: mean over the sweeps in which it is defined; NaN where it is in none."""
     defined = np.isfinite(values)
-    count = defined.sum(axis=1)
     total = np.where(defined, values, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.where(defined.any(axis=1), total / np.maximum(defined.sum(axis=1), 1), np.nan)
 
 
 def _positive(values: Array) -> Array:
-    return np.where(values > 0, values, np.nan)
-
-
-def _nan(like: Array) -> Array:
-    return np.full(len(like), np.nan)
+    with np.errstate(invalid="ignore"):
+        return np.where(values > 0, values, np.nan)

@@ -5,85 +5,33 @@ Medians rather than means, since real cells have synaptic potentials, and the sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from neurofit.recording import Stimulus
+from neurofit.features.spikes import SPIKE_THRESHOLD_MV
+from neurofit.features.windows import Windows
 
-REST_MS = 100.0  # how much of the holding current before the first change counts as rest
-STEADY_FRACTION = 0.2  # the last part of the step that counts as steady
-SMOOTH_MS = 5.0  # for the peak of a deflection
-JUMP_MS = (0.1, 0.3)  # after an edge: past the filter's rise, before the membrane has moved
-AFTER_MS = (50.0, 150.0)  # after the step's end
+PEAK_SMOOTH_MS = 5.0  # for the peak of a deflection
+CHARGE_SMOOTH_MS = 1.0  # for the way there
+BEFORE_EDGE_MS = 2.0
+# After an edge: past the filter's rise, before the membrane has moved much; a little later, to tell how fast it moves.
+JUMP_MS, CREEP_MS = (0.1, 0.3), (0.5, 1.5)
+OUTLYING = 5 * 1.4826  # a jump so many median deviations (5 standard deviations) from the line stands apart
 SMALLEST_STEP_PA = 5.0
+LEAST_NOISE_MV = 1e-3
 
 Array = NDArray[np.float64]
+Voltage = NDArray[np.floating]
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Sample ranges of a stimulus that the features look at, and its test step."""
-
-    rest: slice
-    step: slice
-    steady: slice
-    after: slice
-    jump_before: NDArray[np.intp]
-    jump_after: NDArray[np.intp]
-    jump_pa: Array  # [edge, sweep]
-    delta_pa: Array  # [sweep]: the step's level minus the holding level
-    onset_pa: Array  # [sweep]: the change at the step's start
-    start_ms: float
-    stop_ms: float
-
-    @staticmethod
-    def of(stimulus: Stimulus) -> Windows:
-        """Of a stimulus's test step.
-
-        Raises
-        ------
-        StimulusError
-            If it holds no step.
-        """
-        step, dt = stimulus.test_step, stimulus.dt_ms
-        start, stop = round(step.start_ms / dt), round(step.stop_ms / dt)
-        first_change = round(stimulus.epochs[0].stop_ms / dt) if len(stimulus.epochs) > 1 else start
-        edges = np.array([round(epoch.start_ms / dt) for epoch in stimulus.epochs[1:]], dtype=np.intp)
-        edges = edges[(edges >= 5) & (edges + round(JUMP_MS[1] / dt) + 1 < stimulus.n_samples)]
-        current = stimulus.current_pa
-        after = min(stop + round(AFTER_MS[1] / dt), _next_change(stimulus, stop))
-        after_from = min(stop + round(AFTER_MS[0] / dt), max(after - 1, stop))
-        return Windows(
-            rest=slice(max(0, first_change - round(REST_MS / dt)), max(first_change, 1)),
-            step=slice(start, stop),
-            steady=slice(stop - max(1, round(STEADY_FRACTION * (stop - start))), stop),
-            after=slice(min(after_from, stimulus.n_samples - 1), max(after, after_from + 1)),
-            jump_before=edges,
-            jump_after=edges,
-            jump_pa=np.stack([current[:, e] - current[:, e - 1] for e in edges]) if len(edges) else np.zeros((0, 1)),
-            delta_pa=step.level_pa - stimulus.holding_pa,
-            onset_pa=current[:, start] - current[:, max(start - 1, 0)],
-            start_ms=step.start_ms,
-            stop_ms=step.stop_ms,
-        )
-
-
-def _next_change(stimulus: Stimulus, sample: int) -> int:
-    """The first sample after ``sample`` at which any sweep's current changes, or the end."""
-    starts = [round(epoch.start_ms / stimulus.dt_ms) for epoch in stimulus.epochs]
-    return min((s for s in starts if s > sample), default=stimulus.n_samples)
-
-
-def sweep_features(voltage_mv: NDArray[np.floating], windows: Windows, dt_ms: float) -> dict[str, Array]:
+def sweep_features(voltage_mv: Voltage, windows: Windows, dt_ms: float) -> dict[str, Array]:
     """The catalogue's passive features of each sweep.
 
     Parameters
     ----------
     voltage_mv
-        ``[row, sweep, time]``.
+        ``[row, sweep, time]``, finite.
 
     Returns
     -------
@@ -91,90 +39,165 @@ def sweep_features(voltage_mv: NDArray[np.floating], windows: Windows, dt_ms: fl
         ``{feature: [row, sweep]}``, NaN where undefined.
     """
     resting = voltage_mv[..., windows.rest]
-    rest = np.median(resting, axis=-1).astype(np.float64)
-    spread = 1.4826 * np.median(np.abs(resting - rest[..., None].astype(resting.dtype)), axis=-1)
-    steady = np.median(voltage_mv[..., windows.steady], axis=-1).astype(np.float64)
-    after = voltage_mv[..., windows.after].mean(axis=-1, dtype=np.float64) - rest
-    down = windows.delta_pa < -SMALLEST_STEP_PA
+    rest = _median(resting)
+    spread = 1.4826 * _median(np.abs(resting - rest[..., None].astype(resting.dtype)))
+    steady = _median(voltage_mv[..., windows.steady])
+    after = voltage_mv[..., windows.after]
+    down = hyperpolarising(windows)
     peak = np.full(rest.shape, np.nan)
     if down.any():
-        smooth = _smoothed(voltage_mv[:, down, windows.step], dt_ms)
+        smooth = _smoothed(voltage_mv[:, down, windows.step], dt_ms, PEAK_SMOOTH_MS)
         peak[:, down] = smooth.min(axis=-1) - rest[:, down]
     return {
         "rest": rest,
-        "rest_sd": np.maximum(spread, 1e-3).astype(np.float64),
+        "rest_sd": np.maximum(spread, LEAST_NOISE_MV),
         "steady_state_voltage": steady,
         "peak_deflection": peak,
         "sag": steady - rest - peak,
-        "after_step": after,
+        "after_step": after.mean(axis=-1, dtype=np.float64) - rest if after.shape[-1] else np.full(rest.shape, np.nan),
     }
 
 
-def electrode_resistance(voltage_mv: NDArray[np.floating], windows: Windows, dt_ms: float) -> Array:
-    """``[row]`` in MOhm: the voltage's jump at every change of current, least squares through the origin."""
-    jump, _ = _jumps(voltage_mv, windows, dt_ms)
-    power = float((windows.jump_pa**2).sum())
-    if power < SMALLEST_STEP_PA**2:
+def hyperpolarising(windows: Windows) -> NDArray[np.bool_]:
+    """``[sweep]``: does the step go below the holding current?"""
+    return np.asarray(windows.delta_pa < -SMALLEST_STEP_PA)
+
+
+def spontaneous_spikes(voltage_mv: Voltage, windows: Windows) -> Array:
+    """``[row, sweep]``: upward crossings of the spike threshold under the holding current, outside the step.
+
+    NaN where the stimulus has no such stretch.
+    """
+    if not windows.holding:
+        return np.full(voltage_mv.shape[:2], np.nan)
+    total = np.zeros(voltage_mv.shape[:2])
+    for stretch in windows.holding:
+        above = voltage_mv[..., stretch] > SPIKE_THRESHOLD_MV
+        total += (above[..., 1:] & ~above[..., :-1]).sum(axis=-1)
+    return total
+
+
+def electrode_resistance(voltage_mv: Voltage, windows: Windows, dt_ms: float) -> Array:
+    """``[row]`` in MOhm: the voltage's jump at every change of current over that change, least squares.
+
+    The jump is read from :data:`JUMP_MS` after the edge and carried back to it at the rate at which the voltage creeps
+    on from there, or the membrane's own charging (0.2 ms over the capacitance) would count as electrode. Jumps that
+    stand apart from the others, where the cell happened to fire, are left out.
+    """
+    change = windows.jump_pa.ravel()
+    if np.abs(change).max(initial=0.0) < SMALLEST_STEP_PA:
         return np.full(len(voltage_mv), np.nan)
-    return np.asarray((jump * windows.jump_pa).sum(axis=(1, 2)) / power * 1e3)
+    jump = np.stack([_jump(voltage_mv, edge, dt_ms) for edge in windows.edges], axis=1).reshape(len(voltage_mv), -1)
+    used = np.abs(change) > 0
+    jump, change = jump[:, used], change[used]
+    rough = _weighted_median(jump / change, np.abs(change))
+    away = np.abs(jump - rough[:, None] * change)
+    alike = away <= OUTLYING * np.median(away, axis=1, keepdims=True)
+    power = np.where(alike, change**2, 0.0).sum(axis=1)
+    return np.asarray(np.where(alike, jump * change, 0.0).sum(axis=1) / power * 1e3)
 
 
-def _jumps(voltage_mv: NDArray[np.floating], windows: Windows, dt_ms: float) -> tuple[Array, Array]:
-    """``[row, edge, sweep]``: the voltage just after each edge minus just before it."""
-    first, last = (max(1, round(t / dt_ms)) for t in JUMP_MS)
-    before = np.stack([voltage_mv[..., e - 5 : e].mean(axis=-1, dtype=np.float64) for e in windows.jump_before], axis=1)
-    after = np.stack(
-        [voltage_mv[..., e + first : e + last + 1].mean(axis=-1, dtype=np.float64) for e in windows.jump_after],
-        axis=1,
-    )
-    return after - before, before
+def _jump(voltage_mv: Voltage, edge: int, dt_ms: float) -> Array:
+    """``[row, sweep]`` in mV: the voltage that comes at once when the current changes at sample ``edge``."""
+
+    def mean(from_ms: float, to_ms: float) -> tuple[Array, float]:
+        """Mean voltage between these times after the edge, and the mean time of its samples, in samples."""
+        first, last = (max(1, round(t / dt_ms)) for t in (from_ms, to_ms))
+        return voltage_mv[..., edge + first : edge + last + 1].mean(axis=-1, dtype=np.float64), (first + last) / 2
+
+    before = voltage_mv[..., edge - max(1, round(BEFORE_EDGE_MS / dt_ms)) : edge].mean(axis=-1, dtype=np.float64)
+    (early, when), (late, later) = mean(*JUMP_MS), mean(*CREEP_MS)
+    return early - (late - early) * when / max(later - when, 1.0) - before
+
+
+def peak_resistance(peak_mv: Array, used: NDArray[np.bool_], delta_pa: Array) -> Array:
+    """``[row]`` in MOhm, with the electrode's: peak deflection over current, least squares through the origin.
+
+    Parameters
+    ----------
+    peak_mv, used
+        ``[row, sweep]``: the sweeps that hyperpolarise and do not fire.
+    delta_pa
+        ``[sweep]``.
+    """
+    power = np.where(used, delta_pa**2, 0.0).sum(axis=1)
+    product = np.where(used, peak_mv * delta_pa, 0.0).sum(axis=1)
+    return np.where(power > 0, product / np.where(power > 0, power, 1.0), np.nan) * 1e3
 
 
 def membrane_time_constant(
-    voltage_mv: NDArray[np.floating],
+    voltage_mv: Voltage,
     rest: Array,
-    peak: Array,
-    electrode: Array,
+    peak_mohm: Array,
+    electrode_mohm: Array,
+    used: NDArray[np.bool_],
     windows: Windows,
     dt_ms: float,
 ) -> Array:
     """``[row]`` in ms: when the mean of the hyperpolarising sweeps has covered 1 - 1/e of its way to the peak.
 
-    Each sweep's deflection is divided by its current, so that the sweeps can be averaged; the electrode's share, which
-    is there at once, is taken off. Undefined where the peak is not reached downward.
-    """
-    down = windows.delta_pa < -SMALLEST_STEP_PA
-    if not down.any():
-        return np.full(len(voltage_mv), np.nan)
-    weight = np.abs(windows.delta_pa[down])
-    smooth = _smoothed(voltage_mv[:, down, windows.step], dt_ms, ms=1.0)
-    mean = ((smooth - rest[:, down, None]) * weight[None, :, None]).sum(axis=1) / (weight**2).sum() * 1e3
-    height = (peak[:, down] * weight).sum(axis=1) / (weight**2).sum() * 1e3
-    way = (-mean - electrode[:, None]) / np.where(-height > electrode, -height - electrode, np.nan)[:, None]
-    reached = way >= 1 - np.exp(-1)
-    first = reached.argmax(axis=1)
-    return np.where(reached.any(axis=1) & (first > 0), (first + 1) * dt_ms, np.nan)
-
-
-def resistance(deflection_mv: Array, delta_pa: Array, usable: NDArray[np.bool_]) -> Array:
-    """``[row]`` in MOhm: slope of deflection over current, over the usable sweeps of each row, with an intercept.
+    Each sweep counts by its current, as in :func:`peak_resistance`; the electrode's share, which is there at once, is
+    taken off. Undefined where the voltage starts beyond that (a pre-pulse) or never gets there.
 
     Parameters
     ----------
-    deflection_mv, usable
+    rest, used
         ``[row, sweep]``.
-    delta_pa
-        ``[sweep]``.
+    peak_mohm, electrode_mohm
+        ``[row]``; the peak with the electrode's share.
     """
-    count = usable.sum(axis=1)
-    current = np.where(usable, delta_pa, 0.0)
-    voltage = np.where(usable, deflection_mv, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean_i, mean_v = current.sum(axis=1) / count, voltage.sum(axis=1) / count
-        spread = np.where(usable, delta_pa - mean_i[:, None], 0.0)
-        slope = (spread * (voltage - mean_v[:, None])).sum(axis=1) / (spread**2).sum(axis=1)
-    return np.where((count >= 2) & np.isfinite(slope), slope * 1e3, np.nan)
+    down = hyperpolarising(windows)
+    result = np.full(len(voltage_mv), np.nan)
+    rows = np.flatnonzero(peak_mohm > electrode_mohm)
+    if not down.any() or not len(rows):
+        return result
+    smooth = _smoothed(voltage_mv[np.ix_(rows, down)][..., windows.step], dt_ms, CHARGE_SMOOTH_MS)
+    weight = np.where(used[rows][:, down], windows.delta_pa[down], 0.0)
+    share = weight / (weight**2).sum(axis=1, keepdims=True) * 1e3
+    mohm = np.einsum("rst,rs->rt", smooth - rest[rows][:, down, None], share)
+    way = (mohm - electrode_mohm[rows, None]) / (peak_mohm - electrode_mohm)[rows, None]
+    goal = 1 - np.exp(-1)
+    first = (way >= goal).argmax(axis=1)
+    found = np.flatnonzero(first > 0)
+    after, before = way[found, first[found]], way[found, first[found] - 1]
+    result[rows[found]] = (first[found] - (after - goal) / (after - before)) * dt_ms
+    return result
 
 
-def _smoothed(voltage_mv: NDArray[np.floating], dt_ms: float, ms: float = SMOOTH_MS) -> NDArray[np.floating]:
-    return np.asarray(uniform_filter1d(voltage_mv, max(1, round(ms / dt_ms)), axis=-1, mode="nearest"))
+def slope(x: Array, y: Array, used: NDArray[np.bool_]) -> Array:
+    """``[row]``: slope of ``y`` over ``x`` with an intercept, over the used sweeps of each row; NaN below two levels.
+
+    Parameters
+    ----------
+    x
+        ``[sweep]``.
+    y, used
+        ``[row, sweep]``.
+    """
+    count = np.maximum(used.sum(axis=1, keepdims=True), 1)
+    dx = np.where(used, x - np.where(used, x, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
+    dy = np.where(used, y - np.where(used, y, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
+    power = (dx**2).sum(axis=1)
+    enough = power >= SMALLEST_STEP_PA**2 / 2
+    return np.where(enough, (dx * dy).sum(axis=1) / np.where(enough, power, 1.0), np.nan)
+
+
+def _median(voltage_mv: Voltage) -> Array:
+    """Over time, in double precision; NaN of no samples."""
+    if not voltage_mv.shape[-1]:
+        return np.full(voltage_mv.shape[:-1], np.nan)
+    return np.median(voltage_mv, axis=-1).astype(np.float64)
+
+
+def _weighted_median(values: Array, weights: Array) -> Array:
+    """``[row]``: of ``values`` ``[row, n]``, the value that half of ``weights`` ``[n]`` lie on either side of."""
+    order = np.argsort(values, axis=1, kind="stable")
+    total = np.cumsum(weights[order], axis=1)
+    middle = (total >= total[:, -1:] / 2).argmax(axis=1)
+    return np.asarray(np.take_along_axis(values, order, axis=1)[np.arange(len(values)), middle])
+
+
+def _smoothed(voltage_mv: Voltage, dt_ms: float, ms: float) -> Voltage:
+    """Running mean over an odd number of samples, so that it shifts nothing; the window's ends are held."""
+    size = 2 * round(ms / dt_ms / 2) + 1
+    return np.asarray(uniform_filter1d(voltage_mv, size, axis=-1, mode="nearest"))

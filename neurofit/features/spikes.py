@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 
 # A spike is an upward crossing of this, as recorded.
 SPIKE_THRESHOLD_MV = -20.0
+# eFEL is given the step and this much before it.
+BEFORE_MS = 10.0
 
-_NAMES = [
-    "Spikecount_stimint",
-    "time_to_first_spike",
-    "peak_time",
-    "AP_begin_voltage",
-    "AP_amplitude",
-    "AP_duration_half_width",
-    "min_between_peaks_values",
-    "AP_peak_upstroke",
-    "AP_peak_downstroke",
-]
-_TIMING = _NAMES[:3]
+_TIMING = ("spike_count_stimint", "time_to_first_spike", "peak_time", "min_between_peaks_values")
+_SHAPE = ("AP_begin_voltage", "AP_amplitude", "AP_duration_half_width", "AP_peak_upstroke", "AP_peak_downstroke")
+# Features of the first spike, and eFEL's names for them.
+_FIRST = {
+    "threshold": "AP_begin_voltage",
+    "spike_height": "AP_amplitude",
+    "half_width": "AP_duration_half_width",
+    "upstroke": "AP_peak_upstroke",
+    "downstroke": "AP_peak_downstroke",
+}
+_UNDEFINED_WITHOUT_SPIKES = ("latency", "first_isi", "last_isi", "isi_cv", "trough", *_FIRST, "height_decline")
+
+Found = dict[str, NDArray[np.float64] | None]
 
 
 def efel_settings(dt_ms: float) -> dict[str, Any]:
@@ -42,14 +45,16 @@ def efel_settings(dt_ms: float) -> dict[str, Any]:
 
 @contextmanager
 def _settings(dt_ms: float) -> Iterator[None]:
-    before = vars(efel.get_settings()).copy()
+    """eFEL's own defaults and :func:`efel_settings`, whatever else the process has set; afterwards as before."""
+    settings = vars(efel.get_settings())
+    before = settings.copy()
     try:
-        for name, value in efel_settings(dt_ms).items():
+        for name, value in {**vars(efel.Settings()), **efel_settings(dt_ms)}.items():
             efel.set_setting(name, value)
         yield
     finally:
-        for name, value in before.items():
-            efel.set_setting(name, value)
+        settings.clear()
+        settings.update(before)
 
 
 def spike_features(
@@ -65,7 +70,7 @@ def spike_features(
     Parameters
     ----------
     voltage_mv
-        ``[trace, time]``.
+        ``[trace, time]``, finite.
     start_ms, stop_ms
         The step.
     shapes
@@ -76,56 +81,66 @@ def spike_features(
     dict
         ``{feature: [trace]}``, NaN where undefined; the names are those of the catalogue.
     """
-    n = len(voltage_mv)
-    result = {
-        name: np.full(n, np.nan)
-        for name in (
-            "latency", "first_isi", "last_isi", "isi_cv", "threshold", "spike_height", "half_width",
-            "upstroke", "downstroke", "trough", "height_decline",
-        )
-    }  # fmt: skip
-    result["spike_count"] = np.zeros(n)
+    result = {name: np.full(len(voltage_mv), np.nan) for name in _UNDEFINED_WITHOUT_SPIKES}
+    result["spike_count"] = np.zeros(len(voltage_mv))
+    start, stop = round(start_ms / dt_ms), round(stop_ms / dt_ms)
+    first = max(0, start - round(BEFORE_MS / dt_ms))
     # a trace that never crosses the threshold has no spikes, and need not be sent to eFEL to hear so
-    spiking = np.flatnonzero((voltage_mv.max(axis=1) > SPIKE_THRESHOLD_MV) & np.isfinite(voltage_mv).all(axis=1))
-    if not len(spiking):
-        return result
+    spiking = np.flatnonzero(voltage_mv[:, start:stop].max(axis=1) > SPIKE_THRESHOLD_MV)
     time = (np.arange(voltage_mv.shape[1]) * dt_ms).tolist()
-    traces = (
-        {"T": time, "V": voltage_mv[i].tolist(), "stim_start": [start_ms], "stim_end": [stop_ms]} for i in spiking
-    )
+    names = [*_TIMING, *_SHAPE] if shapes else [*_TIMING]
     with _settings(dt_ms):
-        for i, trace in zip(spiking, traces, strict=True):
-            values = efel.get_feature_values([trace], _NAMES if shapes else _TIMING, raise_warnings=False)[0]
-            _fill(result, int(i), values)
+        for i in spiking.tolist():
+            last = _end_of_step(voltage_mv[i], stop)
+            trace = {
+                "T": time[first:last],
+                "V": voltage_mv[i, first:last].tolist(),
+                "stim_start": [start_ms],
+                "stim_end": [stop_ms],
+            }
+            for name, value in _named(efel.get_feature_values([trace], names, raise_warnings=False)[0]):
+                result[name][i] = value
     return result
 
 
-def _fill(result: dict[str, NDArray[np.float64]], i: int, values: dict[str, NDArray[np.float64] | None]) -> None:
-    count = values["Spikecount_stimint"]
-    result["spike_count"][i] = 0 if count is None else count[0]
-    if count is None or count[0] == 0:
+def _end_of_step(voltage_mv: NDArray[np.floating], stop: int) -> int:
+    """Where the trace is cut: at the step's end, or where a spike that has peaked by then is over.
+
+    eFEL pairs the rise of the last spike inside the step with the fall of the last spike of all, so that a spike after
+    the step would make a half-width of hundreds of milliseconds.
+    """
+    if stop >= len(voltage_mv) or not max(SPIKE_THRESHOLD_MV, voltage_mv[stop]) < voltage_mv[stop - 1]:
+        return stop
+    below = voltage_mv[stop:] <= SPIKE_THRESHOLD_MV
+    # one sample more than the first below, since interpolation loses the last
+    return stop + 2 + int(below.argmax()) if below.any() else stop
+
+
+def _named(found: Found) -> Iterator[tuple[str, float]]:
+    """``(feature, value)`` of what is defined in one trace."""
+
+    def values(name: str) -> NDArray[np.float64]:
+        array = found.get(name)
+        return np.zeros(0) if array is None else np.asarray(array, dtype=np.float64)
+
+    count = int(values("spike_count_stimint").sum())
+    if count == 0:
         return
-    if (latency := values["time_to_first_spike"]) is not None and len(latency):
-        result["latency"][i] = latency[0]
-    if (peaks := values["peak_time"]) is not None and len(peaks) >= 2:
-        isi = np.diff(peaks)
-        result["first_isi"][i] = isi[0]
-        if len(isi) >= 2:
-            result["last_isi"][i] = isi[-1]
-        if len(isi) >= 3:
-            result["isi_cv"][i] = isi.std() / isi.mean()
-    first = {
-        "threshold": "AP_begin_voltage",
-        "spike_height": "AP_amplitude",
-        "half_width": "AP_duration_half_width",
-        "upstroke": "AP_peak_upstroke",
-        "downstroke": "AP_peak_downstroke",
-    }
-    for name, efel_name in first.items():
-        if (found := values.get(efel_name)) is not None and len(found):
-            result[name][i] = abs(found[0]) if name == "downstroke" else found[0]
-    if (heights := values.get("AP_amplitude")) is not None and len(heights) >= 2:
-        result["height_decline"][i] = heights[0] - heights[1:].mean()
-    if (troughs := values.get("min_between_peaks_values")) is not None and len(troughs) and count[0] >= 2:
-        # the last one reaches to the end of the step, not to a spike
-        result["trough"][i] = np.median(troughs[: int(count[0]) - 1])
+    yield "spike_count", count
+    yield from (("latency", value) for value in values("time_to_first_spike")[:1])
+    isi = np.diff(values("peak_time"))
+    if len(isi) >= 1:
+        yield "first_isi", isi[0]
+    if len(isi) >= 2:
+        yield "last_isi", isi[-1]
+    if len(isi) >= 3:
+        yield "isi_cv", isi.std() / isi.mean()
+    # the last of these reaches to the end of the step, not to a spike
+    troughs = values("min_between_peaks_values")[: count - 1]
+    if len(troughs):
+        yield "trough", float(np.median(troughs))
+    for name, efel_name in _FIRST.items():
+        yield from ((name, -value if name == "downstroke" else value) for value in values(efel_name)[:1])
+    heights = values("AP_amplitude")
+    if len(heights) >= 2:
+        yield "height_decline", heights[0] - heights[1:].mean()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from neurofit.errors import BadInput
 from neurofit.features.catalogue import Feature, feature_of
 
 
@@ -75,8 +76,16 @@ class FeatureTable:
 
     @staticmethod
     def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:
-        """Rows of several tables with the same columns."""
+        """Rows of several tables with the same columns.
+
+        Raises
+        ------
+        BadInput
+            If their columns differ.
+        """
         first = tables[0]
+        if any(table.names != first.names for table in tables):
+            raise BadInput("only tables with the same columns can be put under one another")
         return FeatureTable(
             np.concatenate([t.values for t in tables]),
             np.concatenate([t.defined for t in tables]),
