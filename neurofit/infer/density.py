@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from scipy.special import logsumexp
 from torch import Tensor
 
@@ -98,20 +99,21 @@ class Density:
         Raises
         ------
         BadInput
-            If the file was written in another format.
+            If the file is no such file, or was written in another format.
         """
-        from safetensors import safe_open
-
-        with safe_open(path, framework="pt") as file:
-            description = json.loads((file.metadata() or {}).get("neurofit", "{}"))
+        try:
+            with safe_open(path, framework="pt") as file:
+                description = json.loads((file.metadata() or {}).get("neurofit", "{}"))
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise BadInput("this is not a file of network weights", where=path, found=str(error)) from error
         if description.get("format") != FORMAT:
             raise BadInput(
                 "the networks were saved by another version of neurofit",
                 where=path,
                 expected=f"format {FORMAT}",
-                found=str(description.get("format")),
+                found=f"format {description.get('format')}",
             )
-        weights = load_file(path)
         schedule = Schedule(**description["schedule"])
         members = []
         for i in range(description["members"]):

@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurofit.errors import TrainingError
 from neurofit.infer.density import Density
 from neurofit.infer.summaries import Summaries
 from neurofit.infer.train import Schedule, Trained, train
+from neurofit.threads import one_thread
 
 Report = Callable[[float, str], None]
 
@@ -61,7 +63,14 @@ def train_ensemble(
         Fixes everything; the result does not depend on ``workers``.
     report
         Called with the fraction done and a line of text, a few times a second.
+
+    Raises
+    ------
+    TrainingError
+        As :func:`~neurofit.infer.train.train` does, or if no summary is left for the network to see.
     """
+    if not summaries.n_inputs:
+        raise TrainingError("No simulation defines any of the features that the cell has: there is nothing to learn.")
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(z))
     held = np.sort(order[: max(10, round(schedule.validation * len(z)))])
@@ -72,7 +81,7 @@ def train_ensemble(
         watcher = threading.Thread(target=_watch, args=(notes, schedule.epochs, report, done), daemon=True)
         watcher.start()
         try:
-            # every member runs in a worker of its own kind, whatever their number, so that results do not depend on it
+            # each member runs on one thread from a seed of its own, so that it is the same in any process
             with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
                 trained: Sequence[Trained] = joblib.Parallel(n_jobs=max(1, min(workers, members)))(
                     joblib.delayed(_member)(z, deviations, held, summaries, schedule, int(s), note)
@@ -99,12 +108,11 @@ def _member(
     seed: int,
     note: Path,
 ) -> Trained:
-    torch.set_num_threads(1)
-
     def progress(epoch: int, text: str) -> None:
         note.write_text(f"{epoch} {text}")
 
-    return train(z, deviations, held, summaries.encode, schedule, seed, progress)
+    with one_thread():
+        return train(z, deviations, held, summaries.encode, schedule, seed, progress)
 
 
 def _watch(notes: Sequence[Path], epochs: int, report: Report | None, done: threading.Event) -> None:

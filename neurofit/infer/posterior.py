@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import ndtri
+from scipy.special import ndtr
 
+from neurofit.errors import TrainingError
 from neurofit.infer.density import Density
 from neurofit.infer.rounds import Region
-from neurofit.template import Model, Prior
+
+if TYPE_CHECKING:  # a worker that trains needs no Brian2
+    from neurofit.template import Model, Prior
 
 Array = NDArray[np.float64]
 
-# A parameter whose posterior puts this much into this outer share of its prior is said to pile up at its bound.
+# A parameter whose posterior puts this much into this outer share of its prior is said to pile up at its bound, ...
 BOUND_SHARE = 0.05
 BOUND_MASS = 0.25
+# ... unless it is resolved there: its mean this many of its standard deviations inside, in the prior's own probability.
+BOUND_DISTANCE = 2.0
 # A posterior as wide as this share of the prior's width says that the data hardly bear on the parameter.
 UNCONSTRAINED = 0.85
+# How often a leaky density is drawn from again.
+ATTEMPTS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,32 +59,49 @@ class Posterior:
         return self.model.table(self.prior.from_unbounded(self.sample_unbounded(n, seed)))
 
     def sample_unbounded(self, n: int, seed: int = 0) -> Array:
-        """``[n, parameter]`` draws of ``z``."""
+        """``[n, parameter]`` draws of ``z``.
+
+        Raises
+        ------
+        TrainingError
+            If the density lies almost wholly outside the region.
+        """
         draws: list[Array] = []
         found = 0
-        for attempt in range(100):
+        for attempt in range(ATTEMPTS):
             z = self.density.sample(n + n // 5 + 10, seed * 1000 + attempt)
             draws.append(z[self.region(z)])
             found += len(draws[-1])
             if found >= n:
-                break
-        if found < n:
-            raise RuntimeError("the posterior lies almost wholly outside the region its simulations came from")
-        return np.concatenate(draws)[:n]
+                return np.concatenate(draws)[:n]
+        raise TrainingError(
+            "The last round's density lies almost wholly outside the region that its simulations came from: it is not "
+            "to be trusted. Try more simulations in a round."
+        )
 
     def leakage(self, seed: int = 0) -> float:
         """Share of the density outside the region its simulations came from, of 5,000 draws."""
         return float(1 - self.region(self.density.sample(5000, seed)).mean())
 
     def log_prob(self, theta: ArrayLike | pd.DataFrame) -> Array:
-        """``[n]``: log density per product of the parameters' units; ``-inf`` outside the prior."""
+        """``[n]``: log density per product of the parameters' units, of what :meth:`sample` draws from.
+
+        ``-inf`` outside the prior, and where the rounds have ruled parameters out.
+        """
         values = self.model.array(theta)
         result = np.full(len(values), -np.inf)
-        inside = self.prior.inside(values)
-        if inside.any():
-            z = self.prior.to_unbounded(values[inside])
-            result[inside] = self.density.log_prob(z) + self.prior.log_abs_det(values[inside])
+        rows = np.flatnonzero(self.prior.inside(values))
+        z = self.prior.to_unbounded(values[rows])
+        kept = self.region(z)
+        rows, z = rows[kept], z[kept]
+        if len(rows):
+            result[rows] = self.density.log_prob(z) + self.prior.log_abs_det(values[rows]) - self._log_kept
         return result
+
+    @cached_property
+    def _log_kept(self) -> float:
+        """Log of the share of the density that lies inside the region."""
+        return float(np.log(max(1 - self.leakage(), 1e-6)))
 
     def map(self, seed: int = 0) -> pd.DataFrame:
         """The most probable parameters (of the unbounded density, which no change of units can move), one row."""
@@ -83,7 +109,7 @@ class Posterior:
         start = z[self.density.log_prob(z).argmax()]
 
         def loss(point: Array) -> float:
-            return -float(self.density.log_prob(point[None])[0])
+            return -float(self.density.log_prob(point[None])[0]) if self.region(point[None])[0] else np.inf
 
         found = minimize(loss, start, method="Powell", options={"maxiter": 20, "xtol": 1e-2, "ftol": 1e-4})
         best = found.x if np.isfinite(found.fun) else start
@@ -94,18 +120,6 @@ class Posterior:
         z = self.sample_unbounded(n, seed)
         theta = self.prior.from_unbounded(z)
         low, middle, high = np.quantile(theta, [0.05, 0.5, 0.95], axis=0)
-        edge = -float(ndtri(BOUND_SHARE))
-        bounds = self.prior.bounds
-        remarks = []
-        for j in range(len(self.prior)):
-            if np.isfinite(bounds[j, 0]) and (z[:, j] < -edge).mean() > BOUND_MASS:
-                remarks.append("piles up at its lower bound")
-            elif np.isfinite(bounds[j, 1]) and (z[:, j] > edge).mean() > BOUND_MASS:
-                remarks.append("piles up at its upper bound")
-            elif z[:, j].std() > UNCONSTRAINED:
-                remarks.append("hardly constrained by the data")
-            else:
-                remarks.append("")
         return pd.DataFrame(
             {
                 "unit": [self.model.units[name] for name in self.prior.names],
@@ -114,7 +128,17 @@ class Posterior:
                 "95 %": high,
                 "prior": [str(family) for family in self.prior.families],
                 "share of prior width": z.std(axis=0),
-                "remark": remarks,
+                "remark": [_remark(column, *ends) for column, ends in zip(z.T, self.prior.bounds, strict=True)],
             },
             index=pd.Index(self.prior.names, name="parameter"),
         )
+
+
+def _remark(z: Array, lower: float, upper: float) -> str:
+    """What stands out about one parameter's draws ``[draw]``, given the ends of its prior's support."""
+    # the prior's mass on the far side of a draw, seen from either end: uniform if the data say nothing
+    for side, end, mass in (("lower", lower, ndtr(z)), ("upper", upper, ndtr(-z))):
+        in_edge = (mass < BOUND_SHARE).mean() > BOUND_MASS
+        if np.isfinite(end) and in_edge and mass.mean() < BOUND_DISTANCE * mass.std():
+            return f"piles up at its {side} bound"
+    return "hardly constrained by the data" if z.std() > UNCONSTRAINED else ""

@@ -6,13 +6,16 @@ Three decisions live here, and the run directory records each of them:
   feature the cell does not have (no spike, no latency) is already told by its spike count.
 * *Tolerance*: every summary gets Gaussian noise with the standard deviation its feature states, drawn anew in every
   epoch of training. The posterior is then that of a model which explains the cell up to those tolerances.
-* *Undefined* in a simulation: the value is set far from the observation and a flag says that it was not there.
+* *Undefined* in a simulation: the value is set far from the observation and a flag says that it was not there. What
+  hardly any simulation defines is left out of the network's input: it could not know what to make of the observation's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -20,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurofit.errors import BadInput
-from neurofit.features import ALWAYS_DEFINED, SUMMARIES, FeatureTable
+from neurofit.features import ALWAYS_DEFINED, FEATURES, SUMMARIES, FeatureTable
 from neurofit.features.catalogue import columns_for, feature_of
 
 # Differences are squashed by asinh beyond this many tolerances: near the observation the network sees them as they
@@ -28,6 +31,8 @@ from neurofit.features.catalogue import columns_for, feature_of
 LINEAR_TOLERANCES = 5.0
 # Where an undefined value is put, in tolerances.
 UNDEFINED_AT = 50.0
+# A summary that a smaller share of the simulations defines, or fewer of them, is one the network cannot learn from.
+SEEN_SHARE, SEEN_FEWEST = 0.01, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,8 @@ class Summaries:
         ``[summary]``: is that scale logarithmic?
     flagged
         Positions of the summaries that can be undefined and whose flags the network sees.
+    unseen
+        Positions of the summaries that are left out of the network's input.
     """
 
     names: tuple[str, ...]
@@ -53,6 +60,7 @@ class Summaries:
     tolerance: NDArray[np.float64]
     log: NDArray[np.bool_]
     flagged: tuple[int, ...]
+    unseen: tuple[int, ...] = ()
 
     @staticmethod
     def of(
@@ -74,17 +82,20 @@ class Summaries:
         Raises
         ------
         BadInput
-            If none of the features is defined, or a tolerance is not a positive number of a known feature.
+            If a feature is not in the table, none is defined, or a tolerance is not a positive number of a feature.
         """
         given = dict(tolerance or {})
+        sweeps = sorted(observed.levels_pa)
+        for name in features:
+            if name not in FEATURES or not set(columns_for([name], sweeps)) <= set(observed.names):
+                raise BadInput(f"there is no feature {name} to fit", expected=f"some of {', '.join(SUMMARIES)}")
         for name, value in given.items():
-            if name not in features or not (np.isfinite(value) and value > 0):
+            if name not in features or not (isinstance(value, Real) and math.isfinite(value) and value > 0):
                 raise BadInput(
                     f"tolerance {name} = {value}",
                     expected=f"a positive number for one of {', '.join(features)}",
                 )
-        sweeps = sorted(observed.levels_pa)
-        table = observed.select(columns_for(features, sweeps))
+        table = observed.select(columns_for(dict.fromkeys(features), sweeps))
         keep = table.defined[0]
         if not keep.any():
             raise BadInput("none of the features is defined in the observation", expected=", ".join(features))
@@ -116,6 +127,16 @@ class Summaries:
             result = (values - target) / self.tolerance
         return np.where(chosen.defined, result, np.nan)
 
+    def seen_in(self, deviations: NDArray[np.float64]) -> Summaries:
+        """The same, without what hardly any of these simulations (``[row, summary]``) defines.
+
+        An input that is the same in all simulations tells the network nothing, and the observation's own value, which
+        lies outside everything that it was trained on, would drown the rest.
+        """
+        count = np.isfinite(deviations).sum(axis=0)
+        few = count < max(SEEN_FEWEST, SEEN_SHARE * len(deviations))
+        return replace(self, unseen=tuple(np.flatnonzero(few).tolist()))
+
     def encode(self, deviations: torch.Tensor) -> torch.Tensor:
         """The network's input, ``[row, input]``, from deviations in tolerances (NaN where undefined).
 
@@ -124,19 +145,28 @@ class Summaries:
         undefined = torch.isnan(deviations)
         filled = torch.where(undefined, torch.full_like(deviations, UNDEFINED_AT), deviations)
         squashed = LINEAR_TOLERANCES * torch.asinh(filled / LINEAR_TOLERANCES)
-        flags = undefined[:, list(self.flagged)].to(deviations.dtype)
-        return torch.cat([squashed, flags], dim=1)
+        values, flags = self._inputs
+        return torch.cat([squashed[:, values], undefined[:, flags].to(deviations.dtype)], dim=1)
 
     @property
     def n_inputs(self) -> int:
-        return len(self.names) + len(self.flagged)
+        """Columns of :meth:`encode`."""
+        return sum(map(len, self._inputs))
+
+    @property
+    def _inputs(self) -> tuple[list[int], list[int]]:
+        """The summaries whose values the network sees, and those whose flags."""
+        values = [j for j in range(len(self)) if j not in self.unseen]
+        return values, [j for j in self.flagged if j not in self.unseen]
 
     def log_kernel(self, deviations: NDArray[np.float64]) -> NDArray[np.float64]:
         """``[row]``: log density of the observation given one simulation, under the tolerances.
 
-        A simulation in which a summary is undefined that the cell has cannot have made the observation.
+        A simulation in which a summary is undefined that the cell has cannot have made the observation, unless the
+        summary is one that the network does not see.
         """
-        squares = np.where(np.isnan(deviations), np.inf, deviations**2)
+        seen = np.delete(deviations, self.unseen, axis=1)
+        squares = np.where(np.isnan(seen), np.inf, seen**2)
         return np.asarray(-0.5 * squares.sum(axis=1))
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,6 +177,7 @@ class Summaries:
             "tolerance": self.tolerance.tolist(),
             "log": self.log.tolist(),
             "flagged": list(self.flagged),
+            "unseen": list(self.unseen),
         }
 
     @staticmethod
@@ -157,6 +188,7 @@ class Summaries:
             np.array(values["tolerance"]),
             np.array(values["log"]),
             tuple(values["flagged"]),
+            tuple(values.get("unseen", ())),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from collections.abc import Callable
@@ -17,6 +18,10 @@ from torch import Tensor
 from neurofit.errors import TrainingError
 
 Progress = Callable[[int, str], None]
+FEWEST = 50
+# What counts in the reading of a loss curve: risen since its best; falling between its last tenths; better on its own
+# simulations than on held-out ones.
+RISEN_NATS, FALLING_NATS, GAP_NATS = 0.2, 0.1, 1.0
 
 
 @dataclass(frozen=True)
@@ -114,21 +119,24 @@ def train(
     Raises
     ------
     TrainingError
-        If there are too few simulations, or the loss is not finite even at a tenth of the learning rate.
+        If there are too few simulations, one is not finite, or the loss is not finite even at a tenth of the learning
+        rate.
     """
-    if len(z) < 50:
-        raise TrainingError(f"{len(z)} usable simulations are too few to train on: at least 50 are needed.")
-    try:
-        return _train(z, deviations, held, encode, schedule, seed, 1.0, progress)
-    except FloatingPointError:
-        pass
-    try:
-        return _train(z, deviations, held, encode, schedule, seed, 0.1, progress)
-    except FloatingPointError as error:
-        raise TrainingError(
-            "The network's loss was not finite, at the learning rate of the schedule and at a tenth of it. "
-            "The simulations are kept; try another density estimator or a smaller network."
-        ) from error
+    if len(z) < FEWEST:
+        raise TrainingError(f"{len(z)} usable simulations are too few to train on: at least {FEWEST} are needed.")
+    if not np.isfinite(z).all():
+        raise TrainingError(f"The parameters of simulation {int(np.argwhere(~np.isfinite(z))[0, 0])} are not finite.")
+    for slower in (1.0, 0.1):
+        with contextlib.suppress(_Diverged):
+            return _train(z, deviations, held, encode, schedule, seed, slower, progress)
+    raise TrainingError(
+        "The network's loss was not finite, at the learning rate of the schedule and at a tenth of it. "
+        "The simulations are kept; try another density estimator or a smaller network."
+    )
+
+
+class _Diverged(Exception):
+    """The loss, or every validation of it, was not finite."""
 
 
 def _train(
@@ -179,9 +187,9 @@ def _train(
         total = 0.0
         for rows in used[torch.randperm(len(used), generator=rng)].split(batch):
             optimiser.zero_grad()
-            loss = estimator.loss(targets[rows].to(device), noisy(inputs[rows]).to(device)).mean()
+            loss = _loss(estimator, targets[rows].to(device), noisy(inputs[rows]).to(device)).mean()
             if not torch.isfinite(loss):
-                raise FloatingPointError
+                raise _Diverged
             loss.backward()
             torch.nn.utils.clip_grad_norm_(estimator.parameters(), 5.0)
             optimiser.step()
@@ -190,31 +198,45 @@ def _train(
         estimator.eval()
         with torch.no_grad():
             value = float(torch.cat([
-                estimator.loss(a, b) for a, b in zip(held_z.split(4096), held_x.split(4096), strict=True)
+                _loss(estimator, a, b) for a, b in zip(held_z.split(4096), held_x.split(4096), strict=True)
             ]).mean())  # fmt: skip
-        if math.isfinite(value) and value < min((v for _, v in losses), default=math.inf):
+        # a validation that is not finite is the worst, not the end
+        value = value if math.isfinite(value) else math.inf
+        if value < min((v for _, v in losses), default=math.inf):
             best = copy.deepcopy(estimator.state_dict())
         losses.append((total / len(used), value))
         if progress is not None:
             progress(epoch + 1, f"loss {value:.2f}")
     if not best:
-        raise FloatingPointError
+        raise _Diverged
     estimator.load_state_dict(best)
     estimator.to("cpu").eval()
     training, validation = np.array(losses).T
     return Trained(estimator, training, validation, int(validation.argmin()), read_losses(training, validation))
 
 
+def _loss(estimator: Any, z: Tensor, x: Tensor) -> Tensor:
+    """Negative log-probability ``[row]``; splines refuse to compute one once their weights are not finite."""
+    try:
+        return estimator.loss(z, x)
+    except (AssertionError, ValueError) as error:
+        raise _Diverged from error
+
+
 def read_losses(training: NDArray[np.float64], validation: NDArray[np.float64]) -> str:
-    """The loss curve in words: converged, still falling, or overfitting."""
+    """The loss curve in words: converged, still falling, or overfitting.
+
+    Parameters
+    ----------
+    training, validation
+        ``[epoch]`` in nats; a validation may be infinite.
+    """
     n, best = len(validation), int(validation.argmin())
     tail = max(3, n // 10)
-    falling = validation[-2 * tail : -tail].mean() - validation[-tail:].mean() if n >= 2 * tail else np.inf
-    gap = validation[best] - training[best]
-    if best < 0.7 * n and validation[-tail:].mean() - validation[best] > 0.2:
+    if best < 0.7 * (n - 1) and validation[-tail:].mean() - validation[best] > RISEN_NATS:
         return f"overfitting after epoch {best + 1} of {n}; the weights of that epoch were kept"
-    if falling > 0.1:
+    if n < 2 * tail or validation[-2 * tail : -tail].mean() - validation[-tail:].mean() > FALLING_NATS:
         return "still falling at the end: more epochs or simulations would help"
-    if gap > 1.0:
+    if (gap := validation[best] - training[best]) > GAP_NATS:
         return f"converged, but {gap:.1f} nats better on its own simulations than on held-out ones: more would help"
     return "converged"

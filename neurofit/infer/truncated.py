@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from neurofit.errors import TrainingError
+
 Array = NDArray[np.float64]
 Inside = Callable[[Array], NDArray[np.bool_]]
 
@@ -20,6 +22,10 @@ Inside = Callable[[Array], NDArray[np.bool_]]
 INFLATION = 1.5
 WARM_UP_STEPS = 10
 STEPS = 20
+# Fewer points than this for each parameter say little of the region's shape.
+FEWEST_PER_PARAMETER = 10
+# A bracket halves about as often as this before it is narrower than the numbers themselves.
+MOST_SHRINKS = 100
 
 
 def prior_inside(inside: Inside, start: Array, n: int, rng: np.random.Generator) -> Array:
@@ -33,25 +39,31 @@ def prior_inside(inside: Inside, start: Array, n: int, rng: np.random.Generator)
         Points to start chains from; those outside are dropped.
     n
         How many draws; each is the last state of a chain of its own.
+
+    Raises
+    ------
+    TrainingError
+        If no starting point lies inside.
     """
-    usable = start[inside(start)]
+    usable = start[inside(start)] if len(start) else start
     if len(usable) == 0:
-        raise ValueError("no starting point lies inside the region")
+        raise TrainingError(
+            "What the last round learned lies wholly outside of what the rounds before it had left: its network is not "
+            "to be trusted. Try more simulations in a round."
+        )
     z = usable[rng.integers(len(usable), size=n)]
     # chains that start at the same point part at once: every step draws a fresh ellipse
     z = slice_steps(z, inside, usable, WARM_UP_STEPS, rng)
-    return slice_steps(z, inside, z, STEPS, rng)
+    return slice_steps(z, inside, z if _enough(z) else usable, STEPS, rng)
 
 
 def slice_steps(z: Array, inside: Inside, shape: Array, steps: int, rng: np.random.Generator) -> Array:
     """Whitened elliptical slice sampling of N(0, I) inside a region, one chain a row.
 
     Ellipses come from a Gaussian N(m, S) fitted to ``shape``; what is left, N(z; 0, I)/N(z; m, S) inside the region,
-    is the likelihood of the slice.
+    is the likelihood of the slice. With too few points in ``shape`` to fit one, ellipses come from the prior.
     """
-    mean = shape.mean(axis=0)
-    covariance = np.atleast_2d(np.cov(shape.T)) * INFLATION**2 + 1e-6 * np.eye(z.shape[1])
-    lower = np.linalg.cholesky(covariance)
+    mean, lower = _gaussian(shape)
     inverse = np.linalg.inv(lower)
 
     def log_ratio(points: Array) -> Array:
@@ -61,20 +73,36 @@ def slice_steps(z: Array, inside: Inside, shape: Array, steps: int, rng: np.rand
     z = z.copy()
     for _ in range(steps):
         nu = mean + rng.standard_normal(z.shape) @ lower.T
-        level = log_ratio(z) + np.log(rng.random(len(z)))
+        level = log_ratio(z) - rng.exponential(size=len(z))
         angle = rng.uniform(0, 2 * np.pi, len(z))
         low, high = angle - 2 * np.pi, angle.copy()
         moving = np.arange(len(z))
-        while len(moving):
+        for _ in range(MOST_SHRINKS):
             a = angle[moving, None]
             proposed = mean + (z[moving] - mean) * np.cos(a) + (nu[moving] - mean) * np.sin(a)
             good = log_ratio(proposed) > level[moving]
             good[good] = inside(proposed[good])
             z[moving[good]] = proposed[good]
             moving = moving[~good]
-            # the bracket shrinks towards where the chain stands, which is always inside
+            if not len(moving):
+                break
+            # the bracket shrinks towards where the chain stands, which is inside; a chain that rounding puts a hair
+            # outside stays where it is
             below = angle[moving] < 0
             low[moving[below]] = angle[moving[below]]
             high[moving[~below]] = angle[moving[~below]]
             angle[moving] = rng.uniform(low[moving], high[moving])
     return z
+
+
+def _enough(points: Array) -> bool:
+    return len(points) >= FEWEST_PER_PARAMETER * points.shape[1]
+
+
+def _gaussian(points: Array) -> tuple[Array, Array]:
+    """Mean and lower triangle of the ellipses' Gaussian."""
+    d = points.shape[1]
+    if not _enough(points):
+        return np.zeros(d), np.eye(d)
+    covariance = np.atleast_2d(np.cov(points.T)) * INFLATION**2
+    return points.mean(axis=0), np.asarray(np.linalg.cholesky(covariance + 1e-6 * np.eye(d)))

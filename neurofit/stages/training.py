@@ -73,6 +73,7 @@ def train_round(
         used, nearest = widened(declared, deviations, method.nearest)
         scaled = deviations * (declared.tolerance / used.tolerance)
         chosen = usable(z, np.concatenate([s.valid for s in sets]), region)
+        used = used.seen_in(scaled[chosen])
         started = time.monotonic()
         with progress.bar(f"Training round {number}", 1.0) as advance:
             ensemble = train_ensemble(
