@@ -18,6 +18,7 @@ from neurofit.infer.rounds import Region
 
 if TYPE_CHECKING:  # a worker that trains needs no Brian2
     from neurofit.template import Model, Prior
+    from neurofit.template.prior import Family
 
 Array = NDArray[np.float64]
 
@@ -128,17 +129,20 @@ class Posterior:
                 "95 %": high,
                 "prior": [str(family) for family in self.prior.families],
                 "share of prior width": z.std(axis=0),
-                "remark": [_remark(column, *ends) for column, ends in zip(z.T, self.prior.bounds, strict=True)],
+                "remark": [_remark(column, family) for column, family in zip(z.T, self.prior.families, strict=True)],
             },
             index=pd.Index(self.prior.names, name="parameter"),
         )
 
 
-def _remark(z: Array, lower: float, upper: float) -> str:
-    """What stands out about one parameter's draws ``[draw]``, given the ends of its prior's support."""
-    # the prior's mass on the far side of a draw, seen from either end: uniform if the data say nothing
-    for side, end, mass in (("lower", lower, ndtr(z)), ("upper", upper, ndtr(-z))):
+def _remark(z: Array, family: Family) -> str:
+    """What stands out about one parameter's draws ``[draw]``, given its prior."""
+    ends = np.array(family.distribution.support())
+    with np.errstate(divide="ignore"):
+        hard = np.isfinite(ends) & (family.distribution.pdf(ends) > 0)  # a log-normal's 0 is no bound to pile up at
+    # the prior's mass beyond a draw, seen from either end: uniform if the data say nothing
+    for side, is_hard, mass in zip(("lower", "upper"), hard, (ndtr(z), ndtr(-z)), strict=True):
         in_edge = (mass < BOUND_SHARE).mean() > BOUND_MASS
-        if np.isfinite(end) and in_edge and mass.mean() < BOUND_DISTANCE * mass.std():
+        if is_hard and in_edge and mass.mean() < BOUND_DISTANCE * mass.std():
             return f"piles up at its {side} bound"
     return "hardly constrained by the data" if z.std() > UNCONSTRAINED else ""

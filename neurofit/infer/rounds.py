@@ -35,7 +35,10 @@ class Method:
     schedule
         Network and training.
     truncation
-        The share of each round's posterior that its region may leave out.
+        The share of each round's posterior that its region may leave out, ...
+    margin
+        ... before the region is widened by this many nats of log density. Near its border every simulation's posterior
+        is cut off; the wider it is, the less of that rubs off on the observation's.
     nearest
         Simulations asked for the model's discrepancy.
     """
@@ -45,6 +48,7 @@ class Method:
     members: int = 3
     schedule: Schedule = field(default_factory=Schedule)
     truncation: float = 1e-3
+    margin: float = 5.0
     nearest: int = NEAREST
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,10 +79,10 @@ class Region:
             inside[inside] = density.log_prob(z[inside]) > threshold
         return inside
 
-    def cut(self, density: Density, share: float, seed: int) -> Region:
-        """The region with one more round's cut, leaving out ``share`` of that round's posterior."""
+    def cut(self, density: Density, share: float, margin: float, seed: int) -> Region:
+        """The region with one more round's cut, ``margin`` nats below what leaves out ``share`` of its posterior."""
         z = density.sample(5000, seed)
-        threshold = float(np.quantile(density.log_prob(z), share))
+        threshold = float(np.quantile(density.log_prob(z), share)) - margin
         return Region((*self.cuts, (density, threshold)))
 
     def propose(self, n: int, seed: int) -> Array:

@@ -82,7 +82,7 @@ def train_round(
             )  # fmt: skip
         seconds = time.monotonic() - started
         run.file(f"{folder}/network.safetensors", ensemble.density.save)
-        cut = region.cut(ensemble.density, method.truncation, stream_seed(seed, "region", number))
+        cut = region.cut(ensemble.density, method.truncation, method.margin, stream_seed(seed, "region", number))
         leaked = 1 - region(ensemble.density.sample(5000, stream_seed(seed, "region", number))).mean()
         run.write_arrays(
             f"{folder}/training.npz",
