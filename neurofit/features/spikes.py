@@ -19,6 +19,7 @@ SPIKE_THRESHOLD_MV = -20.0
 # eFEL is given the step and this much before it.
 BEFORE_MS = 10.0
 
+# What still means something where a model's spikes are drawn.
 _TIMING = ("spike_count_stimint", "time_to_first_spike", "peak_time", "min_between_peaks_values")
 _SHAPE = ("AP_begin_voltage", "AP_amplitude", "AP_duration_half_width", "AP_peak_upstroke", "AP_peak_downstroke")
 # Features of the first spike, and eFEL's names for them.
