@@ -70,8 +70,8 @@ class Conflicts:
     ----------
     given
         The aspect.
-    alike
-        How many simulations were found to be like the cell in it, of how many.
+    alike, of
+        How many simulations were found to be like the cell in it, of how many; 0 of 0 if no summary is of that aspect.
     distance
         Their root mean square distance from the cell in it, in tolerances.
     found
@@ -85,6 +85,8 @@ class Conflicts:
     found: tuple[Conflict, ...]
 
     def sentence(self) -> str:
+        if self.of == 0:
+            return f"None of the fitted features is of its {self.given}."
         if self.alike == 0:
             return (
                 f"None of {self.of:,} simulations has the cell's {self.given}: "
@@ -130,6 +132,8 @@ def conflicts_with(
     """
     aspect = np.array([words["aspect"] for words in about])
     mine = aspect == given
+    if not mine.any():
+        return Conflicts(given, 0, 0, 0.0, ())
     distance = np.sqrt((np.nan_to_num(deviations[:, mine], nan=_UNDEFINED_IS) ** 2).mean(axis=1))
     near = np.argsort(distance)[: min(NEAREST, len(distance))]
     near_by = float(distance[near].mean())

@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 
 # A feature is missed when the recording lies this many standard deviations (tolerance and prediction) from the median.
 MISSED = 2.0
+# With fewer predictions than this that have the feature at all, it is missed as far as can be.
+FEWEST, FARTHEST = 5, 99.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Miss:
     recorded
         Its value in the cell.
     low, median, high
-        5 %, 50 % and 95 % of the predictions in which it is defined.
+        5 %, 50 % and 95 % of the predictions in which it is defined; ``None`` where hardly any defines it.
     undefined
         Share of the predictions in which it is not.
     tolerance
@@ -39,9 +41,9 @@ class Miss:
     unit: str
     aspect: str
     recorded: float
-    low: float
-    median: float
-    high: float
+    low: float | None
+    median: float | None
+    high: float | None
     undefined: float
     tolerance: float
     distance: float
@@ -52,6 +54,8 @@ class Miss:
 
     def sentence(self) -> str:
         unit = "" if self.unit == "1" else f" {self.unit}"
+        if self.median is None:
+            return f"{self.label}: recorded {self.recorded:.3g}{unit}, and hardly any prediction has one."
         return (
             f"{self.label}: recorded {self.recorded:.3g}{unit}, predicted {self.median:.3g}{unit} "
             f"(90 % {self.low:.3g} to {self.high:.3g}), {abs(self.distance):.1f} standard deviations apart."
@@ -82,31 +86,29 @@ def compare(
     for j, words in enumerate(about):
         values = predicted[:, j]
         defined = values[np.isfinite(values)]
-        if len(defined) < 5:
-            low = median = high = np.nan
-            distance = np.inf
-        else:
-            low, median, high = np.quantile(defined, [0.05, 0.5, 0.95])
-            scaled, target = (
-                (np.log(np.maximum(defined, 1e-12)), np.log(max(recorded[j], 1e-12)))
-                if log[j]
-                else (defined, recorded[j])
-            )
-            spread = np.hypot(tolerance[j], scaled.std())
-            distance = (target - np.median(scaled)) / spread
+        low = median = high = None
+        distance = FARTHEST
+        if len(defined) >= FEWEST:
+            low, median, high = np.quantile(defined, [0.05, 0.5, 0.95]).tolist()
+            scaled, target = _on_scale(defined, bool(log[j])), _on_scale(recorded[j], bool(log[j]))
+            distance = (target - np.median(scaled)) / np.hypot(tolerance[j], scaled.std())
         result.append(
             Miss(
                 **words,
                 recorded=float(recorded[j]),
-                low=float(low),
-                median=float(median),
-                high=float(high),
+                low=low,
+                median=median,
+                high=high,
                 undefined=float(1 - len(defined) / len(values)),
                 tolerance=float(tolerance[j]),
-                distance=float(np.clip(distance, -99, 99)),
+                distance=float(np.clip(distance, -FARTHEST, FARTHEST)),
             )
         )
     return tuple(result)
+
+
+def _on_scale(values: Array, log: bool) -> Array:
+    return np.asarray(np.log(np.maximum(values, 1e-12)) if log else values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,16 @@
 
 The word is about the model as a whole; the reasons say what it can and cannot be used for.
 
-* **supported**: the cell lies among the last round's simulations up to the stated tolerances (p > .05), and no feature
-  is missed or in conflict.
-* **doubtful**: some feature is missed or in conflict, all of them on one side of the cell (passive, firing or spike
-  shape), or the cell lies outside the simulations without a feature that says why. What the model says about the
-  other sides can be used.
-* **rejected**: features on two sides or more are missed or in conflict, or its firing is missed: what is right on one
-  side was bought on another, and the parameters mean little.
+* **supported**: the cell lies among the last round's simulations up to the stated tolerances (p > .05), the model fires
+  like the cell, and no feature is missed or in conflict.
+* **doubtful**: features are missed or in conflict on one side of the cell only (passive, firing or spike shape), or
+  only the rig is missed (noise, electrode), or the cell lies outside the simulations without a feature that says why.
+  What the model says about the other sides can be used.
+* **rejected**: features on two sides or more are missed or in conflict, or the model does not fire like the cell: what
+  is right on one side was bought on another, and the parameters mean little.
+
+*Fires like the cell*: some simulations are alike in their firing, and half of the posterior's draws have every fitted
+spike count within one or at most a tenth of the fitted firing features is missed.
 
 *Missed*: the recorded value lies more than two standard deviations, of tolerance and prediction together, from the
 median prediction. *In conflict*: the simulations that are most like the cell on one side (its firing) have another
@@ -28,6 +31,8 @@ from neurofit.check.result import CheckResult
 
 Word = Literal["supported", "doubtful", "rejected"]
 LEVEL = 0.05
+# The model fires like the cell with this share of hits, or with no more than this share of firing features missed.
+ENOUGH_HITS, FEW_MISSED = 0.5, 0.1
 # How many missed features a sentence lists.
 _LISTED = 4
 
@@ -86,7 +91,8 @@ def decide(
     missed = [m for m in misses if m.missed]
     wrong: dict[str, dict[str, float]] = {side: {} for side in SIDES}
     for miss in missed:
-        wrong[miss.aspect].setdefault(miss.label, abs(miss.distance))
+        if miss.aspect in SIDES:
+            wrong[miss.aspect].setdefault(miss.label, abs(miss.distance))
     by_name = {m.name: m for m in misses}
     for conflict in conflicts.found:
         if conflict.name in by_name:
@@ -94,11 +100,12 @@ def decide(
     bad = [side for side in SIDES if wrong[side]]
     # a stray interval or two out of dozens is no failure to fire like the cell
     firing = [m for m in misses if m.aspect == "firing"]
-    fires = conflicts.alike > 0 and (hits >= 0.5 or sum(m.missed for m in firing) <= 0.1 * len(firing))
+    few = sum(m.missed for m in firing) <= FEW_MISSED * len(firing)
+    fires = not firing or (conflicts.alike > 0 and (hits >= ENOUGH_HITS or few))
     fails = fitted.p_value <= LEVEL
-    if len(bad) >= 2 or (firing and not fires):
+    if len(bad) >= 2 or not fires:
         word: Word = "rejected"
-    elif bad or fails:
+    elif missed or bad or fails:
         word = "doubtful"
     else:
         word = "supported"
@@ -109,7 +116,7 @@ def decide(
             f"The model does not fire like the cell: {hits:.0%} of posterior draws have every fitted spike count "
             "within one."
         )
-    if conflicts.found or conflicts.alike == 0:
+    if conflicts.found or (firing and conflicts.alike == 0):
         reasons.append(conflicts.sentence())
     if missed:
         worst = sorted(missed, key=lambda m: -abs(m.distance))
@@ -125,7 +132,11 @@ def decide(
             f"Before training, the cell lay outside what this model and prior make (p = {prior.p_value:.2g}); "
             + (prior.sentences[1] if len(prior.sentences) > 1 else prior.sentences[0])
         )
-    good = [side for side in SIDES if not wrong[side] and any(m.aspect == side for m in misses)]
+    good = [
+        side
+        for side in SIDES
+        if not wrong[side] and any(m.aspect == side for m in misses) and (fires or side != "firing")
+    ]
     if good:
         reasons.append(f"Explained: {' and '.join(_SAID[side] for side in good)}.")
     return Verdict(
