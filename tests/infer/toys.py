@@ -24,13 +24,14 @@ def plain_summaries(n: int) -> Summaries:
 class Problem:
     """``d`` parameters under a standard normal prior, ``s`` summaries with noise of one tolerance.
 
-    The summaries are linear in the parameters, with gains from .3 to ``gain`` in random directions; ``bent`` adds a
+    The summaries are linear in the parameters, with gains from ``least`` to ``gain`` in random directions; ``bent`` adds a
     share of the squares of other combinations.
     """
 
     d: int = 12
     s: int = 30
     gain: float = 12.0
+    least: float = 0.3
     bent: float = 0.0
     seed: int = 0
 
@@ -39,7 +40,9 @@ class Problem:
         rng = np.random.default_rng(self.seed)
         u = np.linalg.qr(rng.standard_normal((self.s, self.d)))[0]
         v = np.linalg.qr(rng.standard_normal((self.d, self.d)))[0]
-        return u * np.geomspace(0.3, self.gain, self.d) @ v.T, rng.standard_normal((self.s, self.d)) / np.sqrt(self.d)
+        return u * np.geomspace(self.least, self.gain, self.d) @ v.T, rng.standard_normal((self.s, self.d)) / np.sqrt(
+            self.d
+        )
 
     def features(self, z: Array) -> Array:
         """``[row, parameter] -> [row, summary]``."""
