@@ -25,7 +25,9 @@ UNDEFINED = "undefined"
 
 
 def number(x: float | None, digits: int = 3) -> str:
-    """``12.3``, ``1,230``, ``0.00012``; ``undefined`` where there is none.
+    """``12.3``, ``1,230``, ``62.0``, ``5``, ``0.00012``; ``undefined`` where there is none.
+
+    Zeros behind the point stay where they are measured digits, and go where the number is exact.
 
     Parameters
     ----------
@@ -44,7 +46,14 @@ def number(x: float | None, digits: int = 3) -> str:
     before = math.floor(math.log10(abs(rounded))) + 1
     if before >= digits:
         return f"{x:,.0f}"
-    return f"{x:.{digits}g}" if before < -3 else f"{x:.{digits - before}f}".rstrip("0").rstrip(".")
+    return f"{x:.{digits}g}" if before < -3 else _exact(f"{x:.{digits - before}f}", x)
+
+
+def _exact(text: str, x: float) -> str:
+    """The text without its last zeros if it says exactly ``x``."""
+    if "." not in text or abs(float(text.replace(",", "")) - x) > 1e-9 * max(1.0, abs(x)):
+        return text
+    return text.rstrip("0").rstrip(".")
 
 
 def signed(x: float | None, digits: int = 3) -> str:
@@ -57,10 +66,12 @@ def interval(low: float | None, high: float | None, digits: int = 3) -> str:
     """``1.2 to 3.4``, or ``undefined``."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return UNDEFINED
-    # both ends to the digits of the larger: "0 to 1.03", not "1.39e-05 to 1.03"
+    # both ends to the digits of the larger: "0.00 to 1.03", not "1.39e-05 to 1.03"
     largest = max(abs(low), abs(high))
-    decimals = digits - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
-    return f"{number(round(low, decimals), digits)} to {number(round(high, decimals), digits)}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(largest))) if largest > 0 else 0
+    if largest < 1e-3:
+        return f"{number(low, digits)} to {number(high, digits)}"
+    return " to ".join(_exact(f"{round(x, decimals) + 0.0:,.{decimals}f}", x) for x in (low, high))
 
 
 def percent(share: float, digits: int = 0) -> str:

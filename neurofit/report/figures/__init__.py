@@ -7,6 +7,7 @@
 """
 
 from neurofit.report.figures.checks import coverage_figure, marginal_coverage_figure, null_figure
+from neurofit.report.figures.comparison import features_comparison_figure, firing_comparison_figure
 from neurofit.report.figures.features import Interval, intervals_figure
 from neurofit.report.figures.firing import CountsDrawn, firing_figure
 from neurofit.report.figures.parameters import marginal_figure, pair_figure
@@ -17,6 +18,8 @@ __all__ = [
     "CountsDrawn",
     "Interval",
     "coverage_figure",
+    "features_comparison_figure",
+    "firing_comparison_figure",
     "firing_figure",
     "intervals_figure",
     "loss_figure",

@@ -141,13 +141,17 @@ def _frame(
         if not shown:
             axis.set_ticks([])
             continue
-        low, high = (10 ** ends[:, k]) if log[k] else ends[:, k]
+        # none so near an end that its label meets the next panel's
+        inner = ends[:, k] + np.array([0.08, -0.08]) * float(np.diff(ends[:, k])[0])
+        low, high = (10**inner) if log[k] else inner
         ticks = _round_ticks(float(low), float(high), bool(log[k]))
         axis.set_ticks([float(np.log10(t)) if log[k] else t for t in ticks], [number(t) for t in ticks])
-        axis.set_tick_params(labelsize=7, labelrotation=45 if axis is axes.xaxis else 0)
+        axis.set_tick_params(labelsize=7)
+        if axis is axes.xaxis:
+            for text in axis.get_ticklabels():
+                text.set(rotation=45, ha="right", rotation_mode="anchor")
         name, _, its_unit = labels[k].partition(" (")
-        text = f"{name}\n({its_unit}" if its_unit else name
-        axis.set_label_text(text, fontsize=7.5)
+        axis.set_label_text(f"{name}\n({its_unit}" if its_unit else name, fontsize=7.5)
     if i == n - 1:
         axes.xaxis.set_label_coords(0.5, -0.55)
     if j == 0:

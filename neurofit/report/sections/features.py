@@ -10,7 +10,7 @@ from neurofit.features.catalogue import feature_of
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import Interval, intervals_figure
 from neurofit.report.material import SIDES, FeatureRow, Material
-from neurofit.report.words import UNDEFINED, interval, number, ohms, percent, plural, signed, unit
+from neurofit.report.words import UNDEFINED, interval, number, ohms, percent, plural, signed, unit, with_unit
 
 # A tolerance widened by less than this is as declared, for the eye.
 WIDENED = 1.05
@@ -70,9 +70,8 @@ def _cells(row: FeatureRow) -> dict[str, Any]:
     if row.widened is not None and row.widened >= WIDENED:
         widened = f"× {number(row.widened, 2)}"
     return {
-        "label": row.label,
+        "label": with_unit(row.label, row.unit),
         "meaning": feature.meaning,
-        "unit": pretty,
         "recorded": number(row.recorded),
         "median": number(row.median),
         "band": interval(row.low, row.high),
@@ -111,7 +110,7 @@ def _conflicts(material: Material) -> Iterator[dict[str, Any]]:
     by_name = {row.name: row for row in material.features}
     for given, conflicts in material.fit.findings_of_fit["conflicts"].items():
         said = f"{given} properties" if given == "passive" else given
-        sentence = ohms(conflicts["sentence"])
+        sentence = ohms(conflicts["sentence"]).replace(f"its {given}", f"its {said}")
         found = conflicts["found"]
         told = ([c for c in found if "@" not in c["name"]] or found)[:TOLD]
         intervals = [_conflict(c, by_name[c["name"]]) for c in told if c["name"] in by_name]
@@ -119,8 +118,7 @@ def _conflicts(material: Material) -> Iterator[dict[str, Any]]:
         if intervals:
             figure = intervals_figure(
                 intervals,
-                what="those simulations: median, 90 %",
-                missed=f"simulations with the cell's {said}: median, 90 %",
+                missed="those simulations: median and 90 %",
                 of="simulations",
             )
             alt = (

@@ -37,14 +37,15 @@ def sides(material: Material) -> list[dict[str, str]]:
     wrong = material.fit.verdict.sides
     rows = []
     for side, title in SIDES.items():
-        n = len(material.side(side))
-        text = wrong.get(side, "")
+        features = material.side(side)
+        text = wrong.get(side, "") or ", ".join(row.label for row in features if row.missed)
         if text:
-            rows.append({"title": title, "state": "missed", "symbol": "✗", "text": text})
-        elif n and side in wrong:
-            rows.append({"title": title, "state": "fine", "symbol": "✓", "text": f"explained ({plural(n, 'feature')})"})
-        elif not n:
-            rows.append({"title": title, "state": "none", "symbol": "–", "text": "no feature of it was fitted"})
+            rows.append({"title": title, "state": "missed", "symbol": "✗", "said": "missed or in conflict", "text": text})
+        elif features:
+            text = f"within reach in {plural(len(features), 'feature')}"
+            rows.append({"title": title, "state": "fine", "symbol": "✓", "said": "explained", "text": text})
+        else:
+            rows.append({"title": title, "state": "none", "symbol": "–", "said": "not fitted", "text": ""})
     return rows
 
 
