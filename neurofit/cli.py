@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -247,8 +248,8 @@ def _fit(
     from neurofit.progress import Terminal
     from neurofit.template import load_model
 
-    given = {"rounds": rounds, "simulations": simulations}
-    method = Method(**{key: value for key, value in given.items() if value is not None})
+    default = Method()
+    method = replace(default, rounds=rounds or default.rounds, simulations=simulations or default.simulations)
     done = run_fit(
         loaded,
         load_model(model),

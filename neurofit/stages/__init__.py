@@ -5,7 +5,7 @@ from neurofit.stages.inputs import compile_all, decisions, keep_inputs, read_inp
 from neurofit.stages.predicting import predict
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import KEPT, SimulationSet, read_set, simulate_set
-from neurofit.stages.training import Round, read_round, train_round
+from neurofit.stages.training import Round, propose, read_round, train_round
 
 __all__ = [
     "KEPT",
@@ -17,6 +17,7 @@ __all__ = [
     "decisions",
     "keep_inputs",
     "predict",
+    "propose",
     "read_inputs",
     "read_round",
     "read_set",

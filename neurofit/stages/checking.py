@@ -108,6 +108,7 @@ def check_fit(
     predicted: dict[str, SimulationSet],
     cut: Split,
     declared: Summaries,
+    parameters: tuple[str, ...],
     *,
     seed: int,
     progress: Progress,
@@ -145,6 +146,7 @@ def check_fit(
             last.summaries,
             z[last.held_out],
             scaled[last.held_out],
+            parameters,
             stream_seed(seed, "check", 1),
         )
         advance(5, "calibration")
@@ -158,8 +160,13 @@ def check_fit(
                 "misses": [vars(m) for m in misses],
                 "conflicts": {side: _conflicts_dict(c) for side, c in conflicts.items()},
                 "coverage": {
-                    "levels": coverage.levels, "covered": coverage.covered, "marginal": coverage.marginal,
-                    "n": len(coverage.ranks), "sentence": coverage.sentence(),
+                    "levels": coverage.levels,
+                    "covered": coverage.covered,
+                    "marginal": coverage.marginal,
+                    "shift": coverage.shift,
+                    "n": len(coverage.ranks),
+                    "verdict": coverage.verdict,
+                    "sentence": coverage.sentence(),
                 },
                 "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
                 "efficiency": importance_efficiency(last.density, last.summaries, predicted["fitted"]),
