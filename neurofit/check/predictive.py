@@ -56,7 +56,7 @@ class Miss:
         unit = "" if self.unit == "1" else f" {self.unit}"
         if self.median is None:
             return (
-                f"{self.label}: recorded {self.recorded:.3g}{unit}, undefined in {self.undefined:.0%} of the predictions."
+                f"{self.label}: recorded {self.recorded:.3g}{unit}, undefined in {self.undefined:.0%} of predictions."
             )
         return (
             f"{self.label}: recorded {self.recorded:.3g}{unit}, predicted {self.median:.3g}{unit} "

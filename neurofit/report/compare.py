@@ -17,7 +17,7 @@ from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import CountsDrawn, Interval, features_comparison_figure, firing_comparison_figure
 from neurofit.report.material import FeatureRow, Material
 from neurofit.report.page import render
-from neurofit.report.sections.verdict import MEANING, SYMBOLS, counts_row, sides
+from neurofit.report.sections.verdict import SYMBOLS, counts_row, meaning, sides
 from neurofit.report.words import interval, number, ohms, p_value, percent, plural, unit, with_unit
 from neurofit.threads import one_thread
 
@@ -165,7 +165,7 @@ def _card(name: str, material: Material, target: Path) -> dict[str, Any]:
         "title": f"{fit.model.title}, {plural(len(fit.model.free), 'free parameter')}",
         "word": fit.verdict.word,
         "symbol": SYMBOLS[fit.verdict.word],
-        "meaning": MEANING[fit.verdict.word],
+        "meaning": meaning(fit.verdict),
         "reasons": [ohms(reason) for reason in fit.verdict.reasons],
         "link": quote(Path(os.path.relpath(report, target.parent)).as_posix()) if report.is_file() else "",
         "run": str(fit.run.path),
@@ -217,8 +217,9 @@ def _firing(names: Sequence[str], materials: Sequence[Material]) -> list[Picture
 
 def _joined(parts: Sequence[CountsDrawn]) -> CountsDrawn:
     """All sweeps of a step, fitted or not."""
-    columns = ("levels_pa", "recorded", "low", "median", "high")
-    return CountsDrawn(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns), False, "")
+    names = ("levels_pa", "recorded", "low", "median", "high")
+    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+    return CountsDrawn(**columns, held_out=False, label="")
 
 
 def _figure(names: Sequence[str], materials: Sequence[Material]) -> Picture:
@@ -264,8 +265,9 @@ def _parameters(materials: Sequence[Material]) -> list[dict[str, Any]]:
         owner = next(m for m in materials if name in m.fit.model.free)
         fits = []
         for m in materials:
-            table = m.fit.parameters
-            row = table.loc[name] if name in table.index else None
+            row: dict[Any, Any] | None = None
+            if name in m.fit.model.free:
+                row = m.fit.parameters.to_dict("records")[m.fit.model.free.index(name)]
             fits.append(
                 None
                 if row is None

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+# Posterior draws in the figures.
+DRAWS = 5000
 SIDES = {"passive": "Passive", "firing": "Firing", "spike shape": "Spike shape", "rig": "Rig"}
 
 
@@ -190,10 +192,8 @@ class Material:
 
     @cached_property
     def draws(self) -> pd.DataFrame:
-        """The posterior draws of ``posterior.csv``."""
-        from neurofit.result import IN_TABLE
-
-        return self.fit.posterior.sample(IN_TABLE, self.fit.seed)
+        """Draws of the posterior, by name."""
+        return self.fit.posterior.sample(DRAWS, self.fit.seed)
 
     @cached_property
     def map(self) -> pd.Series:

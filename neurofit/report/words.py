@@ -88,9 +88,7 @@ def unit(text: str) -> str:
     """A template's unit as people write it: ``mS/µF`` for ``mS/uF``, nothing for ``1``."""
     if text in _PRETTY:
         return _PRETTY[text]
-    quotients = [
-        "·".join(_PRETTY.get(factor, factor) for factor in _factors(quotient)) for quotient in text.split("/")
-    ]
+    quotients = ["·".join(_PRETTY.get(factor, factor) for factor in _factors(quotient)) for quotient in text.split("/")]
     return "/".join(quotients)
 
 

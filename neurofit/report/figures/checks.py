@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
 from neurofit.check import CheckResult
@@ -39,7 +39,7 @@ def null_figure(result: CheckResult, names: Mapping[str, str]) -> Figure:
             null, observed = _stretched(result.null[test], result.observed_score[test])
             low, high = min(null.min(), observed), max(float(np.quantile(null, 0.999)), observed)
             margin = 0.04 * (high - low or 1.0)
-            axes.hist(np.clip(null, low, high), 45, (low, high), color=FAINT, alpha=0.55, linewidth=0)
+            axes.hist(np.clip(null, low, high), 45, range=(low, high), color=FAINT, alpha=0.55, linewidth=0)
             p = result.p_values[test]
             colour = MISSED if p <= LEVEL else FITTED
             axes.axvline(observed, color=colour, linewidth=2.0)
@@ -111,7 +111,7 @@ def marginal_coverage_figure(names: Sequence[str], covered: ArrayLike, n: int) -
         axes = fig.subplots()
         # so wide that all of them lie inside in 95 % of cases
         outside = 0.05 / len(names)
-        low, high = binom.ppf([outside / 2, 1 - outside / 2], n, 0.9) / n
+        low, high = (float(binom.ppf(p, n, 0.9)) / n for p in (outside / 2, 1 - outside / 2))
         axes.axvspan(100 * low, 100 * high, color=SHADE, linewidth=0, zorder=-2)
         axes.axvline(90, color=INK, linewidth=1.0, zorder=-1)
         for row, value in enumerate(y):
@@ -120,7 +120,7 @@ def marginal_coverage_figure(names: Sequence[str], covered: ArrayLike, n: int) -
                       markerfacecolor=None if inside else "white", linestyle="")  # fmt: skip
         axes.set_yticks(range(len(names)), list(names))
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlim(min(80.0, 100 * float(y.min()) - 2), 100)
+        axes.set_xlim(min(80.0, 100 * float(y.min()) - 2), 101)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)

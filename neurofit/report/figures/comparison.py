@@ -123,4 +123,4 @@ def features_comparison_figure(names: Sequence[str], rows: Sequence[Sequence[Int
 
 def _looks(n: int) -> list[tuple[str, str, str | tuple[int, tuple[int, ...]]]]:
     """The first n looks, over again where there are more fits than looks."""
-    return [LOOKS[i % len(LOOKS)] for i in range(n)]  # type: ignore[misc]
+    return [LOOKS[i % len(LOOKS)] for i in range(n)]

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from neurofit.report.figures.style import FAINT, FITTED, INK, MISSED, SHADE, figure, styled
+from neurofit.report.figures.style import FITTED, INK, MISSED, SHADE, figure, styled
 
 # The axis never reaches further than this many tolerances; beyond it stands an arrow.
 FURTHEST = 12.0
@@ -31,8 +31,6 @@ class Interval:
         5 %, 50 % and 95 %.
     missed
         Is the recorded value out of reach? Decides colour and mark.
-    note
-        In place of the interval where there is none.
     """
 
     label: str
@@ -40,7 +38,6 @@ class Interval:
     median: float | None
     high: float | None
     missed: bool = False
-    note: str = ""
 
 
 def intervals_figure(
@@ -95,8 +92,8 @@ def _draw(axes: Axes, row: int, interval: Interval, reach: float) -> None:
     colour = MISSED if interval.missed else FITTED
     axes.axhline(row, color=SHADE, linewidth=0.6, zorder=-1)
     if interval.low is None or interval.median is None or interval.high is None:
-        axes.text(0.04 * reach, row, interval.note or "undefined", va="center", fontsize=7.5, color=FAINT, style="italic",
-                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
+        axes.text(0.04 * reach, row, "undefined in the predictions", va="center", fontsize=7.5, color=colour,
+                  style="italic", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
         return
     low, median, high = np.clip([interval.low, interval.median, interval.high], -reach, reach)
     axes.plot([low, high], [row, row], color=colour, linewidth=2.2, alpha=0.55, zorder=2, solid_capstyle="butt")
@@ -108,13 +105,10 @@ def _draw(axes: Axes, row: int, interval: Interval, reach: float) -> None:
                   fontsize=7.5, color=colour, zorder=4,
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
         return
-    style = {"marker": "D", "markerfacecolor": "white"} if interval.missed else {"marker": "o"}
-    axes.plot(median, row, color=colour, markersize=5, markeredgewidth=1.4, zorder=3, **style)
-    if interval.note:
-        # on the side where there is room
-        left = high > 0.45 * reach
-        axes.text((low if left else high) + (-0.03 if left else 0.03) * reach, row, interval.note, va="center",
-                  ha="right" if left else "left", fontsize=7, color=FAINT)  # fmt: skip
+    marker, face = ("D", "white") if interval.missed else ("o", colour)
+    axes.plot(
+        median, row, color=colour, marker=marker, markerfacecolor=face, markersize=5, markeredgewidth=1.4, zorder=3
+    )
 
 
 def _legend(fig: Figure, intervals: Sequence[Interval], what: str, missed: str) -> None:

@@ -44,7 +44,8 @@ class CountsDrawn:
     def of(counts: Mapping[str, ArrayLike], held_out: bool, label: str) -> CountsDrawn:
         """From one part of ``checks/fit.json``'s counts."""
         names = ("levels_pa", "recorded", "low", "median", "high")
-        return CountsDrawn(*(np.asarray(counts[name], dtype=np.float64) for name in names), held_out, label)
+        columns = {name: np.asarray(counts[name], dtype=np.float64) for name in names}
+        return CountsDrawn(**columns, held_out=held_out, label=label)
 
 
 def firing_figure(
@@ -87,8 +88,9 @@ def firing_figure(
         margin = max(5.0, 0.04 * float(np.ptp(levels)))
         axes.set_xlim(levels.min() - margin, levels.max() + margin)
         if duration_ms:
+            seconds = duration_ms / 1000
             rate = axes.secondary_yaxis(
-                "right", functions=(lambda n: n * 1000 / duration_ms, lambda hz: hz * duration_ms / 1000)
+                "right", functions=(lambda n: np.asarray(n) / seconds, lambda hz: np.asarray(hz) * seconds)
             )
             rate.set_ylabel("mean rate (Hz)")
             rate.spines["right"].set_visible(True)

@@ -69,9 +69,7 @@ def marginal_figure(
     return fig
 
 
-def pair_figure(
-    labels: Sequence[str], draws: Array, log: Sequence[bool], map_values: Array | None = None
-) -> Figure:
+def pair_figure(labels: Sequence[str], draws: Array, log: Sequence[bool], map_values: Array | None = None) -> Figure:
     """Every two parameters of the posterior: density with its 50 % and 90 % regions; marginals on the diagonal.
 
     Parameters
@@ -133,9 +131,7 @@ def _density(axes: Axes, x: Array, y: Array, x_ends: Array, y_ends: Array) -> No
     axes.set_ylim(*y_ends)
 
 
-def _frame(
-    axes: Axes, i: int, j: int, n: int, labels: Sequence[str], ends: Array, log: Sequence[bool]
-) -> None:
+def _frame(axes: Axes, i: int, j: int, n: int, labels: Sequence[str], ends: Array, log: Sequence[bool]) -> None:
     """Ticks and names along the left and the bottom only."""
     for axis, k, shown in ((axes.xaxis, j, i == n - 1), (axes.yaxis, i, j == 0 and i > 0)):
         if not shown:

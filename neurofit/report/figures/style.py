@@ -59,4 +59,5 @@ def bare(axes: Axes, *sides: str) -> None:
     """Take away some sides of the frame and their ticks."""
     for side in sides:
         axes.spines[side].set_visible(False)
-    axes.tick_params(**{side: False for side in sides})
+    ticks: dict[str, Any] = dict.fromkeys(sides, False)
+    axes.tick_params(**ticks)

@@ -62,7 +62,9 @@ def nearest_figure(distances: ArrayLike) -> Figure:
         axes.text(0.55, 0.95, "one tolerance", va="top", fontsize=7.5, color=FAINT)
         axes.plot(rounds, y, "o-", color=FITTED, markersize=5)
         for x, value in zip(rounds, y, strict=True):
-            axes.annotate(f"{value:.2g}", (x, value), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)
+            axes.annotate(
+                f"{value:.2g}", (x, value), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8
+            )
         axes.set_xlim(0.5, len(y) + 0.5)
         axes.set_ylim(0, 1.25 * max(float(y.max()), 1.2))
         axes.xaxis.set_major_locator(MaxNLocator(min(len(y), 10), integer=True))

@@ -10,8 +10,8 @@ from neurofit.check import words as check_words
 from neurofit.report.embed import picture
 from neurofit.report.figures import null_figure
 from neurofit.report.material import Material
-from neurofit.stages.simulating import KEEP_MS
 from neurofit.report.words import interval, number, ohms, p_value, plural
+from neurofit.stages.simulating import KEEP_MS
 
 LEVEL = 0.05
 STRETCHES = 12
@@ -78,7 +78,7 @@ def _result(material: Material, name: str) -> dict[str, Any]:
     tolerances = (
         f"none; voltage is compared as it is, one sample in {KEEP_MS} ms"
         if raw
-        else f"as declared for each of the {plural(len(material.features), 'feature')}, added to the simulations as noise"
+        else f"as declared for {plural(len(material.features), 'feature')}, added to the simulations as noise"
     )
     tests = ", ".join(f"{TESTS.get(test, test)} {p:.2g}" for test, p in result.p_values.items())
     return {

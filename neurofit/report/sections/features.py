@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from neurofit.report.words import UNDEFINED, interval, number, ohms, percent, pl
 
 # A tolerance widened by less than this is as declared, for the eye.
 WIDENED = 1.05
-# More of the predictions without the feature than this is said beside its interval.
+# More of the predictions without the feature than this is marked beside its interval.
 OFTEN_UNDEFINED = 0.05
 
 
@@ -46,19 +47,26 @@ def _picture(title: str, rows: list[FeatureRow]) -> Picture:
         + (f"Missed: {', '.join(missed)}." if missed else "None is missed.")
     )
     ordered = sorted(rows, key=lambda row: not row.of_cell)
-    return picture(intervals_figure([_interval(row) for row in ordered]), alt)
+    caption = ""
+    if any(_often_undefined(row) for row in rows):
+        caption = (
+            f"†: undefined in more than {percent(OFTEN_UNDEFINED)} of the predictions; the tables say in how many."
+        )
+    return picture(intervals_figure([_interval(row) for row in ordered]), alt, caption=caption)
 
 
 def _interval(row: FeatureRow) -> Interval:
-    often = row.undefined > OFTEN_UNDEFINED
     return Interval(
-        row.label,
+        f"{row.label} †" if _often_undefined(row) else row.label,
         row.in_tolerances(row.low),
         row.in_tolerances(row.median),
         row.in_tolerances(row.high),
         row.missed,
-        f"undefined in {row.undefined:.0%}" if often else "",
     )
+
+
+def _often_undefined(row: FeatureRow) -> bool:
+    return row.median is not None and row.undefined > OFTEN_UNDEFINED
 
 
 def _cells(row: FeatureRow) -> dict[str, Any]:
@@ -110,7 +118,7 @@ def _conflicts(material: Material) -> Iterator[dict[str, Any]]:
     by_name = {row.name: row for row in material.features}
     for given, conflicts in material.fit.findings_of_fit["conflicts"].items():
         said = f"{given} properties" if given == "passive" else given
-        sentence = ohms(conflicts["sentence"]).replace(f"its {given}", f"its {said}")
+        sentence = re.sub(rf"(its|cell's) {given}\b", rf"\1 {said}", ohms(conflicts["sentence"]))
         found = conflicts["found"]
         told = ([c for c in found if "@" not in c["name"]] or found)[:TOLD]
         intervals = [_conflict(c, by_name[c["name"]]) for c in told if c["name"] in by_name]
@@ -121,9 +129,8 @@ def _conflicts(material: Material) -> Iterator[dict[str, Any]]:
                 missed="those simulations: median and 90 %",
                 of="simulations",
             )
-            alt = (
-                f"Simulations with the cell's {said}, minus the recorded value, in tolerances: "
-                + "; ".join(f"{c['feature']} {c['median']:.3g} {unit(c['unit'])}".strip() for c in told)
+            alt = f"Simulations with the cell's {said}, minus the recorded value, in tolerances: " + "; ".join(
+                f"{c['feature']} {c['median']:.3g} {unit(c['unit'])}".strip() for c in told
             )
             image = picture(figure, alt)
         yield {

@@ -11,7 +11,8 @@ from neurofit.report.words import plural
 # Text, and its address: DOI or arXiv. Each package's own page says what to cite.
 CITATIONS = {
     "brian2": (
-        "Stimberg M, Brette R, Goodman DFM (2019). Brian 2, an intuitive and efficient neural simulator. eLife 8:e47314.",
+        "Stimberg M, Brette R, Goodman DFM (2019). Brian 2, an intuitive and efficient neural simulator. "
+        "eLife 8:e47314.",
         "https://doi.org/10.7554/eLife.47314",
     ),
     "sbi": (
@@ -75,8 +76,8 @@ def methods(material: Material) -> str:
         f"({plural(len(fit.model.free), 'free parameter')}; {_short(fit.model.references)}) to "
         f"{plural(fitted.n_sweeps, 'current-clamp sweep')} of one cell "
         f"({step.stop_ms - step.start_ms:.0f} ms steps of {levels}) with neurofit {versions['neurofit']}.",
-        f"The recording was read with Neo {versions['neo']} (Garcia et al. 2014), and simulations were run with Brian 2 "
-        f"{versions['brian2']} (Stimberg et al. 2019) at a time step of {fit.model.dt_ms:g} ms.",
+        f"The recording was read with Neo {versions['neo']} (Garcia et al. 2014), and simulations were run with "
+        f"Brian 2 {versions['brian2']} (Stimberg et al. 2019) at a time step of {fit.model.dt_ms:g} ms.",
         f"{plural(len(material.features), 'feature')} of recorded and simulated voltage were measured by the same code "
         f"with eFEL {versions['efel']} (Mandge et al. 2026).",
         f"The posterior was inferred by truncated sequential neural posterior estimation (Deistler et al. 2022) in "
@@ -89,10 +90,10 @@ def methods(material: Material) -> str:
             if widened
             else "."
         ),
-        f"Calibration was assessed by expected coverage on held-out simulations (Hermans et al. 2022), and "
+        "Calibration was assessed by expected coverage on held-out simulations (Hermans et al. 2022), and "
         "misspecification by conformal p-values (Bates et al. 2023) against the prior predictive and the last round's "
         "simulations.",
-        f"Posterior predictions were compared with {'the fitted sweeps' if not held else 'fitted and held-out sweeps'}.",
+        f"Posterior predictions were compared with {'fitted and held-out' if held else 'the fitted'} sweeps.",
         f"The model was judged {fit.verdict.word}.",
     ]
     return " ".join(text)

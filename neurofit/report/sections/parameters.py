@@ -35,12 +35,12 @@ def parameters_section(material: Material) -> dict[str, Any]:
 def _rows(material: Material) -> list[dict[str, str]]:
     described = {p.name: p.description for p in material.fit.model.parameters}
     rows = []
-    for name, row in material.fit.parameters.iterrows():
+    for name, row in zip(material.fit.model.free, material.fit.parameters.to_dict("records"), strict=True):
         remark = row["remark"]
         rows.append(
             {
-                "name": str(name),
-                "description": described[str(name)],
+                "name": name,
+                "description": described[name],
                 "unit": unit(str(row["unit"])),
                 "median": number(row["median"], 4),
                 "band": interval(row["5 %"], row["95 %"], 4),

@@ -16,6 +16,7 @@ from neurofit.report.material import Material
 from neurofit.report.sections.methods import CITATIONS, methods, reference
 from neurofit.report.words import plural
 
+
 def provenance_section(material: Material, target: Path) -> dict[str, Any]:
     """Everything to repeat the run and to write it up.
 
@@ -54,7 +55,10 @@ def _settings(material: Material) -> list[tuple[str, str]]:
         ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, step {fit.decisions['recording']['step']}"),
         ("Features", plural(len(material.features), "feature") + ", " + _sweepwise(material)),
         ("Rounds", f"{m.rounds} of {plural(m.simulations, 'simulation')}, TSNPE"),
-        ("Networks", f"{m.members} × {s.density.upper()}, {s.hidden} hidden units, {s.transforms} transforms; {epochs}"),
+        (
+            "Networks",
+            f"{m.members} × {s.density.upper()}, {s.hidden} hidden units, {s.transforms} transforms; {epochs}",
+        ),
         ("Truncation", f"each round's region leaves out {100 * m.truncation:g} % of its posterior"),
         ("Seed", str(fit.seed)),
     ]
@@ -119,9 +123,7 @@ def script(material: Material) -> str:
     """The same in Python, with every setting that is not the default."""
     fit = material.fit
     decided, method, plain = fit.decisions["recording"], fit.method, Method()
-    schedule = ", ".join(
-        f"{k}={v!r}" for k, v in vars(method.schedule).items() if v != getattr(plain.schedule, k)
-    )
+    schedule = ", ".join(f"{k}={v!r}" for k, v in vars(method.schedule).items() if v != getattr(plain.schedule, k))
     settings = [f"{k}={v!r}" for k, v in vars(method).items() if k != "schedule" and v != getattr(plain, k)]
     if schedule:
         settings.append(f"schedule=nf.Schedule({schedule})")
@@ -150,7 +152,7 @@ def _files(material: Material, target: Path) -> list[dict[str, str]]:
     """Links to what else the run directory holds, relative to the page."""
     run = material.fit.run
     wanted = {
-        "posterior.csv": f"{plural(len(material.draws), 'posterior draw')}, a column for each parameter with its unit",
+        "posterior.csv": "draws of the posterior, a column for each parameter with its unit",
         "parameters.csv": "the table of parameters",
         "model.toml": "the template as it was fitted",
         "run.toml": "every decision and version",

@@ -96,8 +96,8 @@ def _panels(
     every = max(1, round(KEEP_MS / recording.dt_ms))
     voltage = part.predicted.voltage_mv
     valid = part.predicted.valid[: 0 if voltage is None else len(voltage)]
-    kept = np.empty((0, recording.n_sweeps, 0)) if voltage is None else voltage[valid]
-    predicted_ms = recording.start_ms + np.arange(kept.shape[2]) * every * recording.dt_ms
+    kept = np.empty((0, recording.n_sweeps, 0)) if voltage is None else voltage[valid].astype(np.float64)
+    predicted_ms = recording.start_ms + np.arange(kept.shape[2], dtype=np.float64) * every * recording.dt_ms
     fires = np.asarray(part.counts["recorded"]) > 0
     spiking_limits = _limits([recording.voltage_mv[fires], kept[:DRAWN, fires]]) if fires.any() else None
     for row in rows:
@@ -125,7 +125,7 @@ def _panels(
         )
         counts = part.counts
         alt = (
-            f"Voltage (mV) and current (pA) over time (ms) of sweep {number}, {step.level_pa[row]:+.0f} pA, {part.label}: "
+            f"Voltage (mV) and current (pA) over time (ms), {title}: "
             f"{counts['recorded'][row]:g} spikes recorded, {counts['median'][row]:g} predicted "
             f"(90 % {counts['low'][row]:g} to {counts['high'][row]:g})."
         )

@@ -36,7 +36,7 @@ def calibration_section(material: Material) -> dict[str, Any]:
             ),
             picture(
                 marginal_coverage_figure(names, marginal, coverage["n"]),
-                f"Coverage of each parameter's 90 % interval; furthest from 90 %: {names[worst]}, {marginal[worst]:.0%}.",
+                f"Coverage of each parameter's 90 % interval; furthest off: {names[worst]}, {marginal[worst]:.0%}.",
             ),
         ],
         "efficiency": percent(found["efficiency"], 1),

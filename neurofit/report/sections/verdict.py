@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from neurofit.check.verdict import Verdict
 from neurofit.report.material import SIDES, Material, Part
 from neurofit.report.words import UNDEFINED, listed, number, ohms, percent, plural
 
@@ -13,6 +14,7 @@ SYMBOLS = {"supported": "✓", "doubtful": "?", "rejected": "✗"}
 MEANING = {
     "supported": "The model explains this cell up to the stated tolerances.",
     "doubtful": "The model explains part of this cell; what it says about the rest cannot be relied on.",
+    "outside": "No single feature is out of reach, but the cell as a whole lies outside the model's simulations.",
     "rejected": "The model cannot explain this cell; do not interpret its parameters.",
 }
 
@@ -24,12 +26,18 @@ def verdict_section(material: Material) -> dict[str, Any]:
     return {
         "word": verdict.word,
         "symbol": SYMBOLS[verdict.word],
-        "meaning": MEANING[verdict.word],
+        "meaning": meaning(verdict),
         "reasons": [ohms(reason) for reason in verdict.reasons],
         "sides": sides(material),
         "fitted_to": fitted_to(material),
         "counts": [counts_row(part) for part in material.parts],
     }
+
+
+def meaning(verdict: Verdict) -> str:
+    """The verdict's word in a sentence."""
+    outside = verdict.word == "doubtful" and not any(verdict.sides.values())
+    return MEANING["outside" if outside else verdict.word]
 
 
 def sides(material: Material) -> list[dict[str, str]]:
@@ -40,7 +48,9 @@ def sides(material: Material) -> list[dict[str, str]]:
         features = material.side(side)
         text = wrong.get(side, "") or ", ".join(row.label for row in features if row.missed)
         if text:
-            rows.append({"title": title, "state": "missed", "symbol": "✗", "said": "missed or in conflict", "text": text})
+            rows.append(
+                {"title": title, "state": "missed", "symbol": "✗", "said": "missed or in conflict", "text": text}
+            )
         elif features:
             text = f"within reach in {plural(len(features), 'feature')}"
             rows.append({"title": title, "state": "fine", "symbol": "✓", "said": "explained", "text": text})
