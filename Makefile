@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test quick lint bench clean
 
 demo: $(VENV)/installed
-	$(BIN)/neurofit demo --out fits/demo
+	$(BIN)/neurofit demo
 
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup

@@ -141,18 +141,23 @@ def fit(
 
 @command(app)
 def demo(
-    out: Annotated[Path, typer.Option(help="The run directory.")] = Path("fits/demo"),
+    out: Annotated[
+        Path | None, typer.Option(help="The run directory; default: fits/demo, or fits/demo-simulated.")
+    ] = None,
     model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")] = "hh_pospischil",
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
     simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
     workers: Workers = None,
 ) -> None:
     """Fit the demo recording, or the simulated cell where no recording is within reach."""
-    from neurofit.recording.catalogue import demo_recording
+    from neurofit.recording.catalogue import demo_recording, fetch_recording
 
     path, why = demo_recording()
     _print(why)
-    _fit(path, model, out, "even", 1, rounds, simulations, 1, workers, None, None)
+    # the two cells are two runs: one must not stand in the way of the other
+    simulated = path == fetch_recording("simulated")
+    where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
+    _fit(path, model, where, "even", 1, rounds, simulations, 1, workers, None, None)
 
 
 @command(app)

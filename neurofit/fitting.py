@@ -78,7 +78,7 @@ def fit(
     cut = split(recording, chosen, step)
     model = stages.with_dividing_step(model, cut.fitted.dt_ms)
     observed = extract_features(cut.fitted.voltage_mv, cut.fitted.stimulus, sweep_numbers=cut.fitted.sweep_numbers)
-    declared = Summaries.of(observed, features, tolerance)
+    declared = Summaries.of(observed, stages.measurable(model, features), tolerance)
 
     run = Run(out)
     with one_thread(), run.started(stages.decisions(recording, chosen, step, model, declared, method, seed)):
@@ -111,7 +111,9 @@ def fit(
 
         result = Fit(run)
         predicted = stages.predict(run, result.posterior, cut, seed=seed, workers=workers, progress=progress)
-        stages.check_fit(run, sets, rounds, predicted, cut, declared, model.free, seed=seed, progress=progress)
+        outcome = stages.Outcome(declared, model.free, sets, rounds, predicted, cut)
+        stages.check_fit(run, outcome, seed=seed, progress=progress)
         result.write_tables()
-        result.report(progress=progress)
+        if not (run / "report.html").is_file():
+            result.report(progress=progress)
     return result

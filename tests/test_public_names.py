@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import neurofit as nf
 
 NAMES = {
@@ -50,12 +52,8 @@ def test_functions_are_not_hidden_by_modules() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    try:
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         nf.nothing_of_the_kind  # noqa: B018
-    except AttributeError as error:
-        assert "nothing_of_the_kind" in str(error)
-    else:
-        raise AssertionError("no error")
 
 
 def loaded_by(code: str) -> set[str]:

@@ -22,13 +22,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from neurofit.check.conflict import Conflicts
+from neurofit.check.conflict import SIDES, Conflicts
 from neurofit.check.predictive import Miss
 from neurofit.check.result import CheckResult
 
 Word = Literal["supported", "doubtful", "rejected"]
 LEVEL = 0.05
-SIDES = ("passive", "firing", "spike shape")
 # What the rig adds is no side of the cell: a miss there is told and leaves doubt, but cannot reject a model.
 RIG = "rig"
 # How many missed features a sentence lists.

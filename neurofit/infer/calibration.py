@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -86,6 +86,18 @@ class Coverage:
             case "too narrow":
                 return f"{text}: its intervals are too narrow (chance moves this by +-{error:.0%})."
         return f"{text}: its intervals are wider than needed (chance moves this by +-{error:.0%})."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the run directory."""
+        return {
+            "levels": self.levels,
+            "covered": self.covered,
+            "marginal": self.marginal,
+            "shift": self.shift,
+            "n": len(self.ranks),
+            "verdict": self.verdict,
+            "sentence": self.sentence(),
+        }
 
     def _held(self) -> tuple[float, int]:
         return float(self.covered[np.flatnonzero(self.levels == SAID)[0]]), len(self.ranks)
