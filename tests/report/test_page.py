@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import neurofit as nf
+from neurofit.check.predictive import compare
 from neurofit.progress import Silent
 from neurofit.report import write_report
 from neurofit.report.words import number, p_value
@@ -179,9 +180,21 @@ def test_json_of_the_checks_is_strict(fit: nf.Fit) -> None:
 
     for file in (fit.run / "checks").iterdir():
         json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
-    shapes = [m for m in fit.findings_of_fit["misses"] if m["aspect"] == "spike shape"]
-    assert shapes
-    assert all(m["median"] is None and m["distance"] == 99 for m in shapes)
+
+
+def test_a_feature_that_no_prediction_defines_has_no_numbers_and_is_missed() -> None:
+    about = {"name": "mean_threshold", "label": "first-spike threshold", "unit": "mV", "aspect": "spike shape"}
+    predicted = np.full((20, 1), np.nan)
+    miss = compare(np.array([-40.0]), predicted, np.array([3.0]), np.array([False]), [about])[0]
+    assert (miss.low, miss.median, miss.high, miss.undefined, miss.distance) == (None, None, None, 1.0, 99.0)
+    assert miss.missed
+    assert "undefined in 100% of predictions" in miss.sentence()
+    json.dumps(vars(miss), allow_nan=False)
+
+
+def test_features_that_the_model_cannot_have_are_listed_as_not_fitted(read: Reading) -> None:
+    labels = [row[0] for table in read.tables for row in table if len(row) == 8]
+    assert any(label.startswith("first-spike threshold") and "not fitted" in label for label in labels)
 
 
 def test_the_script_to_repeat_the_run_is_the_run(fit: nf.Fit, read: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +209,7 @@ def test_the_script_to_repeat_the_run_is_the_run(fit: nf.Fit, read: Reading, mon
     assert called["model"].sha256 == fit.decisions["model"]["sha256"]  # type: ignore[attr-defined]
     assert called["method"] == fit.method
     assert called["seed"] == fit.seed
+    assert "features" not in called
     assert called["sweeps"] == fit.decisions["recording"]["sweeps"]
 
 

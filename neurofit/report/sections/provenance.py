@@ -9,12 +9,14 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
+from neurofit.features import SUMMARIES
 from neurofit.features.catalogue import FEATURES, feature_of
 from neurofit.infer import Method, Summaries
 from neurofit.recording.recording import ranges
 from neurofit.report.material import Material
 from neurofit.report.sections.methods import CITATIONS, methods, reference
 from neurofit.report.words import plural
+from neurofit.stages import measurable
 
 
 def provenance_section(material: Material, target: Path) -> dict[str, Any]:
@@ -78,8 +80,9 @@ def changed_tolerances(material: Material) -> dict[str, float]:
 
 def chosen_features(material: Material) -> tuple[str, ...] | None:
     """The features that the run was told to fit; ``None`` for neurofit's own choice."""
-    names = material.fit.summaries.names
-    if names == Summaries.of(material.fit.observed).names:
+    fit = material.fit
+    names = fit.summaries.names
+    if names == Summaries.of(fit.observed, measurable(fit.model, SUMMARIES)).names:
         return None
     return tuple(dict.fromkeys(feature_of(name).name for name in names))
 
