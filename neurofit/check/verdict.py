@@ -142,7 +142,7 @@ def decide(
     return Verdict(
         word,
         tuple(reasons),
-        {side: ", ".join(sorted(wrong[side], key=lambda k: -wrong[side][k])) for side in SIDES},
+        {side: ", ".join(sorted(of, key=lambda k: -of[k])) for side, of in wrong.items()},
     )
 
 

@@ -216,5 +216,7 @@ def importance_efficiency(density: Density, summaries: Summaries, predicted: Sim
     deviations = summaries.deviations(predicted.features)[predicted.valid]
     z = predicted.z[predicted.valid]
     log_weight = summaries.log_kernel(deviations) - 0.5 * (z**2).sum(axis=1) - density.log_prob(z)
+    if not np.isfinite(log_weight).any():
+        return 0.0
     weight = np.exp(log_weight - log_weight.max())
-    return float(weight.sum() ** 2 / (weight**2).sum() / len(weight)) if np.isfinite(log_weight).any() else 0.0
+    return float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
