@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from neurofit.errors import ParameterError, StimulusError
+from neurofit.errors import StimulusError
 from neurofit.recording import Stimulus
-from neurofit.simulation.keys import draw_keys, sweep_keys
-from neurofit.simulation.program import N_NEURONS, Program, describe, program, starting_voltage_mv
+from neurofit.simulation.keys import checked_keys, draw_keys, sweep_keys
+from neurofit.simulation.program import N_NEURONS, Program, describe, program
+from neurofit.simulation.rest import initial_voltage_mv
 from neurofit.template import Model
 
 # A membrane that leaves this range has blown up numerically.
@@ -67,7 +68,7 @@ def simulate(
         Gives every draw its key.
     keys
         ``[draw]`` keys instead of a seed: a simulation is a pure function of model, stimulus, parameters and key,
-        the same to the last bit in any batch and any order.
+        the same to the last bit in any batch and any order on one kind of processor and compiler.
 
     Raises
     ------
@@ -87,9 +88,7 @@ def simulate(
     ((2, 1, 2000), [True, True])
     """
     values = model.array(theta)
-    chosen = draw_keys(seed, _STREAM, len(values)) if keys is None else np.asarray(keys, dtype=np.uint64)
-    if chosen.shape != (len(values),):
-        raise ParameterError("one key per draw", expected=f"{len(values)} keys", found=f"{chosen.shape}")
+    chosen = draw_keys(seed, _STREAM, len(values)) if keys is None else checked_keys(keys, len(values))
     compiled = compile_for(model, stimulus)
     voltage = np.empty((len(values), stimulus.n_sweeps, stimulus.n_samples), dtype=np.float32)
     for rows in batches(len(values), stimulus.n_sweeps):
@@ -104,6 +103,8 @@ def compile_for(model: Model, stimulus: Stimulus) -> Program:
         raise StimulusError(
             f"the model's time step of {model.dt_ms:g} ms does not divide the stimulus's {stimulus.dt_ms:g} ms",
             where=model.path,
+            expected="a sampling interval that is a whole number of time steps",
+            found=f"{ratio:g} time steps",
             advice="Change dt_ms under [integration] in the template, or resample the stimulus.",
         )
     columns = -(-stimulus.n_sweeps // SWEEP_COLUMNS) * SWEEP_COLUMNS
@@ -131,7 +132,7 @@ def run_batch(
         np.repeat(theta, sweeps, axis=0),
         sweep_keys(keys, sweeps).ravel(),
         np.tile(np.arange(sweeps, dtype=np.int32), n),
-        starting_voltage_mv(model, theta, stimulus.current_pa).ravel(),
+        initial_voltage_mv(model, theta, stimulus.current_pa[:, 0]).ravel(),
         stimulus.current_pa,
     )
     return voltage.reshape(n, sweeps, stimulus.n_samples)
