@@ -98,6 +98,12 @@ def simulate(
 
 def compile_for(model: Model, stimulus: Stimulus) -> Program:
     """The compiled program for a model and a stimulus's shape (from the cache where it is there)."""
+    if stimulus.n_sweeps > N_NEURONS:
+        raise StimulusError(
+            f"{stimulus.n_sweeps} sweeps are more than one run of a program holds",
+            expected=f"at most {N_NEURONS}",
+            found=repr(stimulus),
+        )
     ratio = stimulus.dt_ms / model.dt_ms
     if ratio < 1 - 1e-9 or abs(ratio - round(ratio)) > 1e-6:
         raise StimulusError(
@@ -113,8 +119,6 @@ def compile_for(model: Model, stimulus: Stimulus) -> Program:
 
 def batches(n_draws: int, n_sweeps: int) -> Iterator[slice]:
     """Whole draws that fit one run of the program."""
-    if n_sweeps > N_NEURONS:
-        raise StimulusError(f"{n_sweeps} sweeps are more than one run holds", expected=f"at most {N_NEURONS}")
     per_run = N_NEURONS // n_sweeps
     return (slice(start, min(start + per_run, n_draws)) for start in range(0, n_draws, per_run))
 

@@ -153,7 +153,7 @@ class SpikeTable(_Closed):
 class IntegrationTable(_Closed):
     """``[integration]``: how Brian2 steps the equations."""
 
-    method: Literal["staggered_exponential_euler", "exponential_euler", "euler", "rk2", "rk4", "heun"]
+    method: Literal["staggered_exponential_euler", "exponential_euler", "euler", "rk2", "rk4"]
     dt_ms: Annotated[float, Field(allow_inf_nan=False, gt=0, le=1)]
 
 
