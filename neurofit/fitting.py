@@ -15,7 +15,7 @@ from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording, parse_sweeps
 from neurofit.recording.split import split
 from neurofit.result import Fit
-from neurofit.stages import SimulationSet, stream_seed
+from neurofit.stages import SimulationSet
 from neurofit.store import Run
 from neurofit.template import Model
 from neurofit.threads import one_thread
@@ -78,7 +78,7 @@ def fit(
     cut = split(recording, chosen, step)
     model = stages.with_dividing_step(model, cut.fitted.dt_ms)
     observed = extract_features(cut.fitted.voltage_mv, cut.fitted.stimulus, sweep_numbers=cut.fitted.sweep_numbers)
-    declared = Summaries.of(observed, features, tolerance)
+    declared = Summaries.of(observed, stages.measurable(model, features), tolerance)
 
     run = Run(out)
     with one_thread(), run.started(stages.decisions(recording, chosen, step, model, declared, method, seed)):
@@ -89,10 +89,9 @@ def fit(
         for number in range(1, method.rounds + 1):
 
             def propose(number: int = number, region: Region = region) -> np.ndarray:
-                if number == 1:
-                    rng = np.random.default_rng(stream_seed(seed, "prior"))
-                    return rng.standard_normal((method.simulations, len(model.free)))
-                return region.propose(method.simulations, stream_seed(seed, "propose", number))
+                return stages.propose(
+                    region, number, method, len(model.free), seed=seed, workers=workers, progress=progress
+                )
 
             kept = stages.KEPT if number in (1, method.rounds) else 0
             name = f"round {number}"
@@ -112,7 +111,9 @@ def fit(
 
         result = Fit(run)
         predicted = stages.predict(run, result.posterior, cut, seed=seed, workers=workers, progress=progress)
-        stages.check_fit(run, sets, rounds, predicted, cut, declared, seed=seed, progress=progress)
+        outcome = stages.Outcome(declared, model.free, sets, rounds, predicted, cut)
+        stages.check_fit(run, outcome, seed=seed, progress=progress)
         result.write_tables()
-        result.report(progress=progress)
+        if not (run / "report.html").is_file():
+            result.report(progress=progress)
     return result

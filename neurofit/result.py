@@ -155,13 +155,17 @@ class Fit:
         )
         return Prediction(theta, traces, features)
 
+    @cached_property
+    def parameters(self) -> pd.DataFrame:
+        """One row a parameter: unit, median, 90 % interval, prior, what stands out."""
+        return self.posterior.summary(seed=self.seed)
+
     def write_tables(self) -> None:
         """``posterior.csv`` (5,000 draws, a column ``name [unit]`` each) and ``parameters.csv``."""
         draws = self.posterior.sample(IN_TABLE, self.seed)
         draws.columns = pd.Index([f"{name} [{self.model.units[name]}]" for name in self.model.free])
         self.run.file("posterior.csv", lambda path: draws.to_csv(path, index=False, float_format="%.6g"))
-        table = self.posterior.summary(seed=self.seed)
-        self.run.file("parameters.csv", lambda path: table.to_csv(path, float_format="%.6g"))
+        self.run.file("parameters.csv", lambda path: self.parameters.to_csv(path, float_format="%.6g"))
 
     def report(self, path: str | Path | None = None, progress: Progress | None = None) -> Path:
         """Write the page: one HTML file that opens offline.

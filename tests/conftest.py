@@ -44,3 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"recordings_dir", "traps_dir"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.recordings)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """With the recordings at hand nothing may be skipped: a test that does not run proves nothing."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and _recordings() is not None:
+        terminalreporter.write_line(f"{len(skipped)} skipped although the recordings are at hand", red=True)
+        if terminalreporter._session is not None:
+            terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED

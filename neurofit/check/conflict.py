@@ -7,14 +7,17 @@ the cell's, the two conflict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+# The sides of a cell that a model is asked to explain.
+SIDES = ("passive", "firing", "spike shape")
 # The nearest simulations in the given aspect; they count as alike if they are this near on average.
 NEAREST = 200
 ALIKE = 2.0
@@ -97,6 +100,10 @@ class Conflicts:
         sizes = "; ".join(c.sizes() for c in told)
         return f"{listed[0].upper()}{listed[1:]} {verb} with its {self.given}. {start} have: {sizes}."
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the run directory."""
+        return {**vars(self), "found": [vars(c) for c in self.found], "sentence": self.sentence()}
+
     def told(self) -> tuple[Conflict, ...]:
         """Those that a sentence names: features of the whole cell rather than of single sweeps, worst first."""
         cell = [c for c in self.found if "@" not in c.name]
@@ -104,15 +111,7 @@ class Conflicts:
 
 
 def conflicts_with(
-    given: str,
-    deviations: Array,
-    values: Array,
-    recorded: Array,
-    aspects: Sequence[str],
-    names: Sequence[str],
-    labels: Sequence[str],
-    units: Sequence[str],
-    among: Sequence[str],
+    given: str, deviations: Array, values: Array, recorded: Array, about: Sequence[Mapping[str, str]]
 ) -> Conflicts:
     """Look up the simulations most like the cell in one aspect, and what else they do.
 
@@ -124,12 +123,12 @@ def conflicts_with(
         ``[simulation, summary]`` from the observation, in declared tolerances, NaN where undefined.
     values
         The same in the summaries' units.
-    recorded, aspects, names, labels, units
+    recorded
         ``[summary]``.
-    among
-        The aspects in which conflicts are looked for.
+    about
+        ``name``, ``label``, ``unit`` and ``aspect`` of each summary.
     """
-    aspect = np.array(aspects)
+    aspect = np.array([words["aspect"] for words in about])
     mine = aspect == given
     distance = np.sqrt((np.nan_to_num(deviations[:, mine], nan=_UNDEFINED_IS) ** 2).mean(axis=1))
     near = np.argsort(distance)[: min(NEAREST, len(distance))]
@@ -137,15 +136,15 @@ def conflicts_with(
     if near_by > ALIKE:
         return Conflicts(given, 0, len(deviations), near_by, ())
     found = []
-    for j in np.flatnonzero(np.isin(aspect, list(among)) & ~mine).tolist():
+    for j in np.flatnonzero(np.isin(aspect, SIDES) & ~mine).tolist():
         defined = np.isfinite(values[near, j])
         if defined.mean() < 0.5:
             continue
-        low, median, high = np.quantile(values[near, j][defined], [0.05, 0.5, 0.95])
+        low, median, high = np.quantile(values[near, j][defined], [0.05, 0.5, 0.95]).tolist()
         off = float(np.median(deviations[near, j][defined]))
         if not low <= recorded[j] <= high and abs(off) > TOLERANCES:
-            found.append(
-                Conflict(names[j], labels[j], units[j], given, float(recorded[j]), float(low), float(median),
-                         float(high), off)
-            )  # fmt: skip
-    return Conflicts(given, len(near), len(deviations), near_by, tuple(sorted(found, key=lambda c: -abs(c.tolerances))))
+            words = about[j]
+            sizes = (float(recorded[j]), low, median, high, off)
+            found.append(Conflict(words["name"], words["label"], words["unit"], given, *sizes))
+    worst_first = tuple(sorted(found, key=lambda conflict: -abs(conflict.tolerances)))
+    return Conflicts(given, len(near), len(deviations), near_by, worst_first)

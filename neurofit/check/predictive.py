@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 
 # A feature is missed when the recording lies this many standard deviations (tolerance and prediction) from the median.
 MISSED = 2.0
+# Predictions that must define a feature before anything is said about its value.
+FEWEST_DEFINED = 5
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Miss:
     recorded
         Its value in the cell.
     low, median, high
-        5 %, 50 % and 95 % of the predictions in which it is defined.
+        5 %, 50 % and 95 % of the predictions in which it is defined; ``None`` where that is hardly ever.
     undefined
         Share of the predictions in which it is not.
     tolerance
@@ -39,9 +41,9 @@ class Miss:
     unit: str
     aspect: str
     recorded: float
-    low: float
-    median: float
-    high: float
+    low: float | None
+    median: float | None
+    high: float | None
     undefined: float
     tolerance: float
     distance: float
@@ -52,6 +54,10 @@ class Miss:
 
     def sentence(self) -> str:
         unit = "" if self.unit == "1" else f" {self.unit}"
+        if self.median is None:
+            return (
+                f"{self.label}: recorded {self.recorded:.3g}{unit}, undefined in {self.undefined:.0%} of predictions."
+            )
         return (
             f"{self.label}: recorded {self.recorded:.3g}{unit}, predicted {self.median:.3g}{unit} "
             f"(90 % {self.low:.3g} to {self.high:.3g}), {abs(self.distance):.1f} standard deviations apart."
@@ -82,11 +88,11 @@ def compare(
     for j, words in enumerate(about):
         values = predicted[:, j]
         defined = values[np.isfinite(values)]
-        if len(defined) < 5:
-            low = median = high = np.nan
-            distance = np.inf
-        else:
-            low, median, high = np.quantile(defined, [0.05, 0.5, 0.95])
+        # None and not NaN, which strict JSON does not know
+        band: list[float | None] = [None, None, None]
+        distance = np.inf
+        if len(defined) >= FEWEST_DEFINED:
+            band = np.quantile(defined, [0.05, 0.5, 0.95]).tolist()
             scaled, target = (
                 (np.log(np.maximum(defined, 1e-12)), np.log(max(recorded[j], 1e-12)))
                 if log[j]
@@ -98,9 +104,9 @@ def compare(
             Miss(
                 **words,
                 recorded=float(recorded[j]),
-                low=float(low),
-                median=float(median),
-                high=float(high),
+                low=band[0],
+                median=band[1],
+                high=band[2],
                 undefined=float(1 - len(defined) / len(values)),
                 tolerance=float(tolerance[j]),
                 distance=float(np.clip(distance, -99, 99)),

@@ -22,13 +22,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from neurofit.check.conflict import Conflicts
+from neurofit.check.conflict import SIDES, Conflicts
 from neurofit.check.predictive import Miss
 from neurofit.check.result import CheckResult
 
 Word = Literal["supported", "doubtful", "rejected"]
 LEVEL = 0.05
-SIDES = ("passive", "firing", "spike shape")
+# What the rig adds is no side of the cell: a miss there is told and leaves doubt, but cannot reject a model.
+RIG = "rig"
 # How many missed features a sentence lists.
 _LISTED = 4
 
@@ -85,7 +86,7 @@ def decide(
         Share of posterior draws with every fitted spike count within one spike.
     """
     missed = [m for m in misses if m.missed]
-    wrong: dict[str, dict[str, float]] = {side: {} for side in SIDES}
+    wrong: dict[str, dict[str, float]] = {side: {} for side in (*SIDES, RIG)}
     for miss in missed:
         wrong[miss.aspect].setdefault(miss.label, abs(miss.distance))
     by_name = {m.name: m for m in misses}
@@ -99,7 +100,7 @@ def decide(
     fails = fitted.p_value <= LEVEL
     if len(bad) >= 2 or (firing and not fires):
         word: Word = "rejected"
-    elif bad or fails:
+    elif bad or wrong[RIG] or fails:
         word = "doubtful"
     else:
         word = "supported"
@@ -132,7 +133,7 @@ def decide(
     return Verdict(
         word,
         tuple(reasons),
-        {side: ", ".join(sorted(wrong[side], key=lambda k: -wrong[side][k])) for side in SIDES},
+        {side: ", ".join(sorted(of, key=lambda k: -of[k])) for side, of in wrong.items()},
     )
 
 

@@ -28,7 +28,8 @@ _NAMES = [
     "AP_peak_upstroke",
     "AP_peak_downstroke",
 ]
-_TIMING = _NAMES[:3]
+# What still means something where a model's spikes are drawn.
+_TIMING = [*_NAMES[:3], "min_between_peaks_values"]
 
 
 def efel_settings(dt_ms: float) -> dict[str, Any]:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-import threading
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,8 +11,7 @@ from numpy.typing import NDArray
 from neurofit.infer.density import Density
 from neurofit.infer.summaries import Summaries
 from neurofit.infer.train import Schedule, Trained, train
-
-Report = Callable[[float, str], None]
+from neurofit.workers import Report, side_by_side
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,21 +60,9 @@ def train_ensemble(
     order = rng.permutation(len(z))
     held = np.sort(order[: max(10, round(schedule.validation * len(z)))])
     seeds = rng.integers(2**31, size=members)
-    with tempfile.TemporaryDirectory(prefix="neurofit-training-") as name:
-        notes = [Path(name) / f"{i}" for i in range(members)]
-        done = threading.Event()
-        watcher = threading.Thread(target=_watch, args=(notes, schedule.epochs, report, done), daemon=True)
-        watcher.start()
-        try:
-            # every member runs in a worker of its own kind, whatever their number, so that results do not depend on it
-            with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-                trained: Sequence[Trained] = joblib.Parallel(n_jobs=max(1, min(workers, members)))(
-                    joblib.delayed(_member)(z, deviations, held, summaries, schedule, int(s), note)
-                    for s, note in zip(seeds, notes, strict=True)
-                )
-        finally:
-            done.set()
-            watcher.join()
+    trained: list[Trained] = side_by_side(
+        _member, [(z, deviations, held, summaries, schedule, int(s)) for s in seeds], workers, report
+    )
     x = summaries.encode(torch.zeros(1, len(summaries)))
     return Ensemble(
         Density(tuple(t.estimator for t in trained), x, z.shape[1], schedule),
@@ -97,20 +79,9 @@ def _member(
     summaries: Summaries,
     schedule: Schedule,
     seed: int,
-    note: Path,
+    report: Report,
 ) -> Trained:
-    torch.set_num_threads(1)
-
     def progress(epoch: int, text: str) -> None:
-        note.write_text(f"{epoch} {text}")
+        report(epoch / schedule.epochs, text)
 
     return train(z, deviations, held, summaries.encode, schedule, seed, progress)
-
-
-def _watch(notes: Sequence[Path], epochs: int, report: Report | None, done: threading.Event) -> None:
-    while report is not None and not done.wait(0.3):
-        epoch, text = 0, ""
-        for note in notes:
-            if note.is_file() and (words := note.read_text().partition(" "))[0]:
-                epoch, text = epoch + int(words[0]), words[2]
-        report(epoch / (epochs * len(notes)), text)

@@ -18,8 +18,11 @@ from neurofit.infer.density import Density
 from neurofit.infer.discrepancy import NEAREST
 from neurofit.infer.train import Schedule
 from neurofit.infer.truncated import prior_inside
+from neurofit.workers import Report, side_by_side
 
 Array = NDArray[np.float64]
+# Proposals are drawn in so many blocks, each from a seed of its own, so that two workers can share them.
+BLOCKS = 2
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,23 @@ class Region:
         threshold = float(np.quantile(density.log_prob(z), share))
         return Region((*self.cuts, (density, threshold)))
 
-    def propose(self, n: int, seed: int) -> Array:
-        """``n`` draws of the prior inside the region, ``[n, parameter]`` in ``z``."""
-        rng = np.random.default_rng(seed)
+    def propose(self, n: int, seed: int, workers: int = 1, report: Report | None = None) -> Array:
+        """``n`` draws of the prior inside the region, ``[n, parameter]`` in ``z``.
+
+        Parameters
+        ----------
+        seed
+            Fixes the draws, whatever the number of workers.
+        report
+            Called with the share done and a note.
+        """
         if not self.cuts:
             raise ValueError("without a cut the region is the prior itself")
-        density = self.cuts[-1][0]
-        return prior_inside(self, density.sample(5000, seed), n, rng)
+        start = self.cuts[-1][0].sample(5000, seed)
+        sizes = [len(block) for block in np.array_split(np.arange(n), BLOCKS)]
+        generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(BLOCKS)]
+        jobs = [(self, start, size, rng) for size, rng in zip(sizes, generators, strict=True)]
+        return np.concatenate(side_by_side(prior_inside, jobs, workers, report))
 
 
 def usable(z: Array, valid: NDArray[np.bool_], region: Callable[[Array], NDArray[np.bool_]]) -> NDArray[np.bool_]:

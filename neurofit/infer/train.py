@@ -143,8 +143,9 @@ def _train(
 ) -> Trained:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rng = torch.Generator().manual_seed(seed)
-    targets = torch.as_tensor(z, dtype=torch.float32)
-    inputs = torch.as_tensor(deviations, dtype=torch.float32)
+    # copies: arrays that a worker process was handed may be read-only maps of a file
+    targets = torch.tensor(z, dtype=torch.float32)
+    inputs = torch.tensor(deviations, dtype=torch.float32)
 
     def noisy(rows: Tensor) -> Tensor:
         return encode(rows + torch.randn(rows.shape, generator=rng))

@@ -1,6 +1,6 @@
 """A file becomes a :class:`Recording`: sweeps of voltage and injected current, and findings on them."""
 
-from neurofit.recording.catalogue import KnownRecording, fetch_recording, known_recordings
+from neurofit.recording.catalogue import KnownRecording, demo_recording, fetch_recording, known_recordings
 from neurofit.recording.electrode import Electrode, measure_electrode
 from neurofit.recording.load import load_recording
 from neurofit.recording.quality import examine
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "Step",
     "Stimulus",
+    "demo_recording",
     "examine",
     "fetch_recording",
     "known_recordings",

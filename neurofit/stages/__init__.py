@@ -1,14 +1,15 @@
 """The stages of a fit; each finds its result in the run directory, or computes and writes it."""
 
-from neurofit.stages.checking import check_fit, check_prior
-from neurofit.stages.inputs import compile_all, decisions, keep_inputs, read_inputs, with_dividing_step
+from neurofit.stages.checking import Outcome, check_fit, check_prior
+from neurofit.stages.inputs import compile_all, decisions, keep_inputs, measurable, read_inputs, with_dividing_step
 from neurofit.stages.predicting import predict
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import KEPT, SimulationSet, read_set, simulate_set
-from neurofit.stages.training import Round, read_round, train_round
+from neurofit.stages.training import Round, propose, read_round, train_round
 
 __all__ = [
     "KEPT",
+    "Outcome",
     "Round",
     "SimulationSet",
     "check_fit",
@@ -16,7 +17,9 @@ __all__ = [
     "compile_all",
     "decisions",
     "keep_inputs",
+    "measurable",
     "predict",
+    "propose",
     "read_inputs",
     "read_round",
     "read_set",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ from numpy.typing import NDArray
 
 from neurofit import check
 from neurofit.check.conflict import conflicts_with
-from neurofit.check.predictive import compare, compare_counts
+from neurofit.check.predictive import Counts, compare, compare_counts
 from neurofit.check.result import CheckResult
-from neurofit.check.verdict import decide
+from neurofit.check.verdict import Verdict, decide
 from neurofit.features import FeatureTable, extract_features
 from neurofit.features.catalogue import feature_of
 from neurofit.infer import Density, Summaries, expected_coverage
 from neurofit.infer.summaries import noisy
-from neurofit.progress import Progress
+from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
 from neurofit.recording.split import Split
 from neurofit.stages.seeds import stream_seed
@@ -27,7 +28,9 @@ from neurofit.store import Run
 Array = NDArray[np.float64]
 
 PRIOR, LAST = "the prior predictive", "the last round's simulations"
-# The strict check and the raw ones need no more references than this.
+# The sides of a cell that conflicts are looked for from.
+LOOKED_FROM = ("firing", "passive")
+# No check needs more references than this.
 MOST_REFERENCES = 2000
 
 
@@ -52,7 +55,7 @@ def _both_spaces(
     declared: Summaries,
     label: str,
     seed: int,
-    advance: Any,
+    advance: Advance,
 ) -> dict[str, CheckResult]:
     """The summary check, tolerances included, and the raw check against one set of simulations."""
 
@@ -101,85 +104,91 @@ def summary_check(
     )
 
 
-def check_fit(
-    run: Run,
-    sets: list[SimulationSet],
-    rounds: list[Round],
-    predicted: dict[str, SimulationSet],
-    cut: Split,
-    declared: Summaries,
-    *,
-    seed: int,
-    progress: Progress,
-) -> None:
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run has computed when its checks begin.
+
+    Attributes
+    ----------
+    declared
+        The summaries, with the tolerances as declared.
+    parameters
+        Names of the free parameters.
+    sets, rounds
+        Of each round.
+    predicted
+        Posterior predictive simulations, ``{"fitted": ..., "step 2": ...}``.
+    cut
+        What was fitted and what was held out.
+    """
+
+    declared: Summaries
+    parameters: tuple[str, ...]
+    sets: list[SimulationSet]
+    rounds: list[Round]
+    predicted: dict[str, SimulationSet]
+    cut: Split
+
+
+def check_fit(run: Run, outcome: Outcome, *, seed: int, progress: Progress) -> Verdict:
     """After the last round: does the fit explain the cell, what does it miss, and are its intervals right?"""
-    with progress.bar("Checking the fit", 6) as advance:
-        results = _both_spaces(run, "fit", sets[-1], cut.fitted, declared, LAST, seed, advance)
-        prior = CheckResult.from_dict(run.read_json("checks/prior-summary.json"))
-
-        chosen = predicted["fitted"].features.select(declared.names)
-        specs = [feature_of(name) for name in declared.names]
-        about = [
-            {"name": name, "label": label, "unit": f.unit, "aspect": f.aspect}
-            for name, label, f in zip(declared.names, chosen.labels, specs, strict=True)
-        ]
-        misses = compare(declared.observed, chosen.values, declared.tolerance, declared.log, about)
-        advance(3, "predictions")
-
-        z, deviations = pooled(sets, declared)
-        values = np.concatenate([s.features.select(declared.names).values for s in sets])
-        aspects = [f.aspect for f in specs]
-        conflicts = {
-            side: conflicts_with(
-                side, deviations, values, declared.observed, aspects, declared.names, chosen.labels, chosen.units,
-                [other for other in ("passive", "firing", "spike shape") if other != side],
-            )
-            for side in ("firing", "passive")
-        }  # fmt: skip
-        advance(4, "conflicts")
-
-        last = rounds[-1]
-        scaled = deviations * (declared.tolerance / last.summaries.tolerance)
-        coverage = expected_coverage(
-            last.density,
-            last.summaries,
-            z[last.held_out],
-            scaled[last.held_out],
-            stream_seed(seed, "check", 1),
-        )
-        advance(5, "calibration")
-
-        counts = {name: _counts(part, predicted[name], cut) for name, part in _parts(cut).items()}
-        verdict = decide(prior, results["summary"], misses, conflicts["firing"], counts["fitted"].hits)
-        run.write_json(
-            "checks/fit.json",
-            {
-                "verdict": verdict.to_dict(),
-                "misses": [vars(m) for m in misses],
-                "conflicts": {side: _conflicts_dict(c) for side, c in conflicts.items()},
-                "coverage": {
-                    "levels": coverage.levels, "covered": coverage.covered, "marginal": coverage.marginal,
-                    "n": len(coverage.ranks), "sentence": coverage.sentence(),
-                },
-                "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
-                "efficiency": importance_efficiency(last.density, last.summaries, predicted["fitted"]),
-                "invalid": int(sum((~s.valid).sum() for s in sets)),
-                "simulations": len(z),
-            },
-        )  # fmt: skip
-        advance(6, "done")
+    if not (run / "checks/fit.json").is_file():
+        with progress.bar("Checking the fit", 6) as advance:
+            run.write_json("checks/fit.json", _found(run, outcome, seed, advance))
+    verdict = Verdict.from_dict(run.read_json("checks/fit.json")["verdict"])
     progress.say(str(verdict))
+    return verdict
+
+
+def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str, Any]:
+    """What ``checks/fit.json`` holds."""
+    declared, sets, cut, predicted = outcome.declared, outcome.sets, outcome.cut, outcome.predicted
+    results = _both_spaces(run, "fit", sets[-1], cut.fitted, declared, LAST, seed, advance)
+    prior = CheckResult.from_dict(run.read_json("checks/prior-summary.json"))
+
+    chosen = predicted["fitted"].features.select(declared.names)
+    specs = [feature_of(name) for name in declared.names]
+    about = [
+        {"name": name, "label": label, "unit": f.unit, "aspect": f.aspect}
+        for name, label, f in zip(declared.names, chosen.labels, specs, strict=True)
+    ]
+    misses = compare(declared.observed, chosen.values, declared.tolerance, declared.log, about)
+    advance(3, "predictions")
+
+    z, deviations = pooled(sets, declared)
+    values = np.concatenate([s.features.select(declared.names).values for s in sets])
+    conflicts = {side: conflicts_with(side, deviations, values, declared.observed, about) for side in LOOKED_FROM}
+    advance(4, "conflicts")
+
+    last = outcome.rounds[-1]
+    scaled = deviations * (declared.tolerance / last.summaries.tolerance)
+    held = last.held_out
+    coverage = expected_coverage(
+        last.density, last.summaries, z[held], scaled[held], outcome.parameters, stream_seed(seed, "check", 1)
+    )
+    advance(5, "calibration")
+
+    counts = {name: _counts(part, predicted[name], cut) for name, part in _parts(cut).items()}
+    verdict = decide(prior, results["summary"], misses, conflicts["firing"], counts["fitted"].hits)
+    efficiency = importance_efficiency(last.density, last.summaries, predicted["fitted"])
+    advance(6, "done")
+    return {
+        "verdict": verdict.to_dict(),
+        "misses": [vars(m) for m in misses],
+        "conflicts": {side: c.to_dict() for side, c in conflicts.items()},
+        "coverage": coverage.to_dict(),
+        "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
+        "efficiency": efficiency,
+        "invalid": int(sum((~s.valid).sum() for s in sets)),
+        "simulations": len(z),
+    }
 
 
 def _parts(cut: Split) -> dict[str, Recording]:
     return {"fitted": cut.fitted, **cut.held_out}
 
 
-def _conflicts_dict(conflicts: Any) -> dict[str, Any]:
-    return {**vars(conflicts), "found": [vars(c) for c in conflicts.found], "sentence": conflicts.sentence()}
-
-
-def _counts(part: Recording, predicted: SimulationSet, cut: Split) -> Any:
+def _counts(part: Recording, predicted: SimulationSet, cut: Split) -> Counts:
     """Recorded and predicted spike counts of one part of the recording."""
 
     def count(recording: Recording) -> Array:
@@ -207,5 +216,7 @@ def importance_efficiency(density: Density, summaries: Summaries, predicted: Sim
     deviations = summaries.deviations(predicted.features)[predicted.valid]
     z = predicted.z[predicted.valid]
     log_weight = summaries.log_kernel(deviations) - 0.5 * (z**2).sum(axis=1) - density.log_prob(z)
+    if not np.isfinite(log_weight).any():
+        return 0.0
     weight = np.exp(log_weight - log_weight.max())
-    return float(weight.sum() ** 2 / (weight**2).sum() / len(weight)) if np.isfinite(log_weight).any() else 0.0
+    return float(weight.sum() ** 2 / (weight**2).sum() / len(weight))

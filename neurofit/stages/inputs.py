@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurofit.features import FEATURES
 from neurofit.infer import Method, Summaries
 from neurofit.progress import Progress
 from neurofit.recording import Finding, Recording, Source
@@ -22,6 +23,11 @@ from neurofit.template import Model, parse_model
 def with_dividing_step(model: Model, sample_dt_ms: float) -> Model:
     """The model at the longest time step that is no longer than its own and divides the sampling interval."""
     return model.with_dt(sample_dt_ms / math.ceil(sample_dt_ms / model.dt_ms - 1e-9))
+
+
+def measurable(model: Model, features: Sequence[str]) -> list[str]:
+    """The features that mean something for a model: without the spikes' shape where it draws them."""
+    return [name for name in features if model.spike is None or FEATURES[name].aspect != "spike shape"]
 
 
 def decisions(

@@ -54,6 +54,17 @@ class Round:
     held_out: NDArray[np.intp]
 
 
+def propose(
+    region: Region, number: int, method: Method, n_parameters: int, *, seed: int, workers: int, progress: Progress
+) -> Array:
+    """What a round simulates, ``[simulation, parameter]`` in ``z``: the prior, then the prior inside the region."""
+    if number == 1:
+        rng = np.random.default_rng(stream_seed(seed, "prior"))
+        return rng.standard_normal((method.simulations, n_parameters))
+    with progress.bar(f"Proposing round {number}", 1.0) as advance:
+        return region.propose(method.simulations, stream_seed(seed, "propose", number), workers, advance)
+
+
 def train_round(
     run: Run,
     number: int,

@@ -1,0 +1,42 @@
+# make demo   sets everything up and fits a recording:  fits/demo/report.html
+# make test   sets everything up and passes lint, types, import rules, tests, doctests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One process a core for the tests; each keeps its own libraries to one thread.
+JOBS ?= auto
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test quick lint bench clean
+
+demo: $(VENV)/installed
+	$(BIN)/neurofit demo
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -q --doctest-modules neurofit
+
+# Everything but the slow statistics and the fits.
+quick: lint
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed
+	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script; done
+
+# The build tools are installed first and used as they are, so that they too have exact versions.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'neurofit needs Python 3.11 or later')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling editables setuptools wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--no-build-isolation --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) fits .pytest_cache .mypy_cache .ruff_cache

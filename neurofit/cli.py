@@ -1,0 +1,305 @@
+"""The command line: ``neurofit inspect | models | fit | check | predict | report | compare | demo``.
+
+Heavy packages are imported by the commands that need them, so that help and inspection are quick. Exit codes: 0 done,
+1 failed on the way (the same command goes on), 2 bad input (nothing was overwritten).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurofit.errors import BadInput, NeurofitError
+
+app = typer.Typer(
+    name="neurofit",
+    help="From a current-clamp recording to a calibrated posterior over a neuron model's parameters, with a verdict.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models = typer.Typer(help="List, show, copy and check model templates.", no_args_is_help=False, rich_markup_mode=None)
+app.add_typer(models, name="models")
+
+Recorded = Annotated[Path, typer.Argument(help="An .abf file, an .ibw wave, or a folder of .ibw waves.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run directory, as made by 'neurofit fit'.")]
+Protocol = Annotated[str | None, typer.Option(help="Which protocol of a folder that holds several.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side; default: one per processor.")]
+
+
+def command(on: typer.Typer, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command whose errors become one paragraph and an exit code."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            _quiet()
+            try:
+                function(*args, **kwargs)
+            except NeurofitError as error:
+                _stop(f"neurofit: {error}", 2 if isinstance(error, BadInput) else 1)
+            except KeyboardInterrupt:
+                _stop("\nneurofit: stopped. What was finished is kept: the same command goes on from there.", 1)
+            except BrokenPipeError:
+                # whoever read our output has gone; there is nothing left to say
+                os._exit(1)
+
+        return on.command(name or function.__name__.replace("_", "-"))(run)
+
+    return decorate
+
+
+@command(app)
+def inspect(
+    recording: Recorded,
+    protocol: Protocol = None,
+    picture: Annotated[Path | None, typer.Option(help="Where to save the picture (.png, .pdf, .svg).")] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Print only.")] = False,
+) -> None:
+    """Say what is in a recording and what is wrong with it, and draw it."""
+    from neurofit.recording.describe import inspect as described
+
+    target = None if no_picture else picture or Path(f"{recording.stem}.png")
+    _print(described(recording, target, protocol))
+    if target is not None:
+        _print(f"Picture: {target}")
+
+
+@models.callback(invoke_without_command=True)
+def list_them(context: typer.Context) -> None:
+    """List the templates that come with neurofit."""
+    if context.invoked_subcommand is None:
+        from neurofit.template import list_models, load_model
+
+        for name in list_models():
+            model = load_model(name)
+            _print(f"{name:<20} {model.title} ({len(model.free)} free parameters)")
+
+
+@command(models)
+def show(name: Annotated[str, typer.Argument(help="A template's name or file.")]) -> None:
+    """Print a template as it stands in its file."""
+    from neurofit.template import find_model
+
+    _print(find_model(name).read_text(encoding="utf-8"))
+
+
+@command(models)
+def copy(
+    name: Annotated[str, typer.Argument(help="The template to start from.")],
+    to: Annotated[Path, typer.Argument(help="The new file, yours to edit.")],
+) -> None:
+    """Copy a template to a file of your own."""
+    from neurofit.template import copy_model
+
+    _print(f"{copy_model(name, to)}: edit it, then 'neurofit models check {to}'.")
+
+
+@command(models, "check")
+def check_model(name: Annotated[str, typer.Argument(help="A template's name or file.")]) -> None:
+    """Read a template and say what is wrong with it, or what it holds."""
+    from rich.table import Table
+
+    from neurofit.template import load_model
+
+    model = load_model(name)
+    table = Table("parameter", "unit", "value", "prior", "description", title=f"{model.name}: {model.title}")
+    for p in model.parameters:
+        table.add_row(p.name, p.unit, f"{p.value:g}", str(p.prior) if p.prior else "fixed", p.description)
+    _print(table)
+    _print(f"{model.path} is sound: {len(model.free)} free parameters, {model.method}, {model.dt_ms:g} ms.")
+
+
+@command(app)
+def fit(
+    recording: Recorded,
+    model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")],
+    out: Annotated[Path, typer.Option(help="The run directory; one with a started run of the same command goes on.")],
+    sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "even",
+    step: Annotated[int, typer.Option(min=1, help="Which current step to fit.")] = 1,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
+    simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
+    workers: Workers = None,
+    protocol: Protocol = None,
+    tolerance: Annotated[
+        list[str] | None, typer.Option(help="feature=value in place of the catalogue's tolerance; may be repeated.")
+    ] = None,
+) -> None:
+    """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
+    _fit(recording, model, out, sweeps, step, rounds, simulations, seed, workers, protocol, tolerance)
+
+
+@command(app)
+def demo(
+    out: Annotated[
+        Path | None, typer.Option(help="The run directory; default: fits/demo, or fits/demo-simulated.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")] = "hh_pospischil",
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
+    simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Fit the demo recording, or the simulated cell where no recording is within reach."""
+    from neurofit.recording.catalogue import demo_recording, fetch_recording
+
+    path, why = demo_recording()
+    _print(why)
+    # the two cells are two runs: one must not stand in the way of the other
+    simulated = path == fetch_recording("simulated")
+    where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
+    _fit(path, model, where, "even", 1, rounds, simulations, 1, workers, None, None)
+
+
+@command(app)
+def check(run: RunFolder) -> None:
+    """Print a run's verdict and its checks."""
+    from neurofit.result import load_fit
+
+    done = load_fit(run)
+    _print(str(done.verdict))
+    for result in done.checks.values():
+        _print(str(result))
+    _print(done.findings_of_fit["coverage"]["sentence"])
+
+
+@command(app)
+def predict(
+    run: RunFolder,
+    recording: Annotated[Path | None, typer.Option(help="Another recording whose current to inject.")] = None,
+    sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers.")] = "all",
+    step: Annotated[int, typer.Option(min=1, help="Which current step.")] = 1,
+    draws: Annotated[int, typer.Option(min=1, help="Posterior draws.")] = 100,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    protocol: Protocol = None,
+    out: Annotated[Path | None, typer.Option(help="Table of predicted features, .csv.")] = None,
+) -> None:
+    """Predict features under any current, and hold them against the recording's where there is one."""
+    from neurofit.recording import load_recording, parse_sweeps
+    from neurofit.recording.split import split
+    from neurofit.report.tables import prediction_table
+    from neurofit.result import load_fit
+
+    done = load_fit(run)
+    part = None
+    if recording is not None:
+        loaded = load_recording(recording, protocol=protocol)
+        part = split(loaded, parse_sweeps(sweeps, loaded.sweep_numbers), step).fitted
+    table = prediction_table(done, part, draws, seed)
+    target = out or run / ("predictions.csv" if recording is None else f"predictions-{recording.stem}.csv")
+    table.to_csv(target, float_format="%.6g")
+    _print(table.loc[["@" not in str(name) or str(name).startswith("spike_count") for name in table.index]].to_string())
+    _print(f"All features: {target}")
+
+
+@command(app)
+def report(
+    run: RunFolder, out: Annotated[Path | None, typer.Option(help="The page; default: report.html in the run.")] = None
+) -> None:
+    """Write a run's report again."""
+    from neurofit.progress import Terminal
+    from neurofit.result import load_fit
+
+    _print(f"Report: {load_fit(run).report(out, Terminal())}")
+
+
+@command(app)
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two or more runs on the same recording.")],
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("comparison.html"),
+) -> None:
+    """Hold several fits of one recording side by side."""
+    from neurofit.report.compare import comparison_table, write_comparison
+    from neurofit.result import load_fit
+
+    fits = [load_fit(run) for run in runs]
+    write_comparison(fits, out)
+    for run, done in zip(runs, fits, strict=True):
+        _print(f"{run}: {done.verdict.word}")
+    _print(comparison_table(fits).to_string())
+    _print(f"Comparison: {out}")
+
+
+def _fit(
+    path: Path,
+    model: str,
+    out: Path,
+    sweeps: str,
+    step: int,
+    rounds: int | None,
+    simulations: int | None,
+    seed: int,
+    workers: int | None,
+    protocol: str | None,
+    tolerance: list[str] | None,
+) -> None:
+    from neurofit.recording import load_recording
+    from neurofit.recording.describe import describe
+
+    loaded = load_recording(path, protocol=protocol)
+    _print(describe(loaded))
+
+    from neurofit.fitting import fit as run_fit
+    from neurofit.infer import Method
+    from neurofit.progress import Terminal
+    from neurofit.template import load_model
+
+    default = Method()
+    method = replace(default, rounds=rounds or default.rounds, simulations=simulations or default.simulations)
+    done = run_fit(
+        loaded,
+        load_model(model),
+        out,
+        seed=seed,
+        sweeps=sweeps,
+        step=step,
+        method=method,
+        tolerance=_tolerances(tolerance or []),
+        workers=workers,
+        progress=Terminal(),
+    )
+    from neurofit.report.tables import closing_lines
+
+    for line in closing_lines(done):
+        _print(line)
+
+
+def _tolerances(given: list[str]) -> dict[str, float]:
+    result = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            result[name.strip()] = float(value)
+        except ValueError as error:
+            raise BadInput(f"--tolerance {text}", expected="feature=number, such as spike_count=0.5") from error
+    return result
+
+
+def _print(what: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=isinstance(what, str)).print(what, markup=False)
+
+
+def _stop(text: str, code: int) -> None:
+    sys.stderr.write(text + "\n")
+    raise typer.Exit(code)
+
+
+def _quiet() -> None:
+    """Other packages' remarks to their own developers are no news to a user of the command line."""
+    warnings.filterwarnings("ignore", module=r"(nflows|sbi|torch|neo|efel|brian2|joblib)\b")
+    logging.getLogger("brian2").setLevel(logging.ERROR)
+
+
+if __name__ == "__main__":
+    app()

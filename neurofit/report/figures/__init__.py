@@ -1,0 +1,32 @@
+"""Figures of a fit as plain functions: data in, a :class:`matplotlib.figure.Figure` out, ready to save.
+
+::
+
+    figure = firing_figure("Step 1", [CountsDrawn.of(fit.findings_of_fit["counts"]["fitted"], False, "fitted")])
+    figure.savefig("firing.pdf")
+"""
+
+from neurofit.report.figures.checks import coverage_figure, marginal_coverage_figure, null_figure
+from neurofit.report.figures.comparison import features_comparison_figure, firing_comparison_figure
+from neurofit.report.figures.features import Interval, intervals_figure
+from neurofit.report.figures.firing import CountsDrawn, firing_figure
+from neurofit.report.figures.parameters import marginal_figure, pair_figure
+from neurofit.report.figures.traces import sweep_figure
+from neurofit.report.figures.training import loss_figure, nearest_figure
+
+__all__ = [
+    "CountsDrawn",
+    "Interval",
+    "coverage_figure",
+    "features_comparison_figure",
+    "firing_comparison_figure",
+    "firing_figure",
+    "intervals_figure",
+    "loss_figure",
+    "marginal_coverage_figure",
+    "marginal_figure",
+    "nearest_figure",
+    "null_figure",
+    "pair_figure",
+    "sweep_figure",
+]

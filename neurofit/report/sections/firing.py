@@ -1,0 +1,61 @@
+"""How the cell and the model fire: the f-I curve and every count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from neurofit.report.embed import Picture, picture
+from neurofit.report.figures import CountsDrawn, firing_figure
+from neurofit.report.material import Material
+from neurofit.report.words import number
+
+
+def firing_section(material: Material) -> dict[str, Any]:
+    """An f-I curve for each step, and the table behind them."""
+    return {"pictures": list(_pictures(material)), "parts": [_table(part) for part in material.parts]}
+
+
+def _pictures(material: Material) -> Iterator[Picture]:
+    fitted = material.parts[0]
+    levels, which = np.unique(np.asarray(fitted.counts["levels_pa"], dtype=np.float64), return_inverse=True)
+    mean = np.bincount(which, np.asarray(fitted.counts["recorded"], dtype=np.float64)) / np.bincount(which)
+    top = max(float(max(np.max(p.counts["high"]), np.max(p.counts["recorded"]))) for p in material.parts)
+    for step in dict.fromkeys(part.step for part in material.parts):
+        parts = [part for part in material.parts if part.step == step]
+        drawn = [CountsDrawn.of(p.counts, p.held_out, "held out" if p.held_out else "fitted") for p in parts]
+        test_step = parts[0].recording.stimulus.test_step
+        figure = firing_figure(
+            f"Step {step}" + ("" if step == fitted.step else " (all held out)"),
+            drawn,
+            (levels, mean) if len(levels) > 1 else None,
+            test_step.stop_ms - test_step.start_ms,
+            top,
+        )
+        alt = (
+            f"Spikes in step {step} against current in pA: recorded counts, predicted medians with 90 % bands, and the "
+            "fitted counts interpolated over current. The numbers are in the table below."
+        )
+        yield picture(figure, alt)
+
+
+def _table(part: Any) -> dict[str, Any]:
+    c = part.counts
+    rows = []
+    for i, sweep in enumerate(c["sweeps"]):
+        inside = c["low"][i] <= c["recorded"][i] <= c["high"][i]
+        rows.append(
+            {
+                "sweep": sweep,
+                "level": f"{c['levels_pa'][i]:+.0f}",
+                "recorded": number(c["recorded"][i]),
+                "median": number(c["median"][i]),
+                "low": number(c["low"][i]),
+                "high": number(c["high"][i]),
+                "interpolated": number(c["interpolated"][i]) if part.held_out else "",
+                "inside": inside,
+            }
+        )
+    return {"label": part.label, "step": part.step, "held_out": part.held_out, "rows": rows}

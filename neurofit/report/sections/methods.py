@@ -1,0 +1,117 @@
+"""A paragraph for the methods of a paper, and what to cite."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from neurofit.report.material import Material
+from neurofit.report.words import plural
+
+# Text, and its address: DOI or arXiv. Each package's own page says what to cite.
+CITATIONS = {
+    "brian2": (
+        "Stimberg M, Brette R, Goodman DFM (2019). Brian 2, an intuitive and efficient neural simulator. "
+        "eLife 8:e47314.",
+        "https://doi.org/10.7554/eLife.47314",
+    ),
+    "sbi": (
+        "Boelts J, Deistler M, Gloeckler M, et al. (2025). sbi reloaded: a toolkit for simulation-based inference "
+        "workflows. Journal of Open Source Software 10(108):7754.",
+        "https://doi.org/10.21105/joss.07754",
+    ),
+    "tsnpe": (
+        "Deistler M, Gonçalves PJ, Macke JH (2022). Truncated proposals for scalable and hassle-free simulation-based "
+        "inference. Advances in Neural Information Processing Systems 35.",
+        "https://arxiv.org/abs/2210.04815",
+    ),
+    "efel": (
+        "Mandge D, Tuncel A, Jaquier A, et al. (2026). eFEL: Electrophysiology feature extraction library. "
+        "Bioinformatics 42(6).",
+        "https://doi.org/10.1093/bioinformatics/btag328",
+    ),
+    "neo": (
+        "Garcia S, Guarino D, Jaillet F, et al. (2014). Neo: an object model for handling electrophysiology data in "
+        "multiple formats. Frontiers in Neuroinformatics 8:10.",
+        "https://doi.org/10.3389/fninf.2014.00010",
+    ),
+    "tolerance": (
+        "Bernaerts Y, Deistler M, Gonçalves PJ, et al. (2025). Combined statistical-biophysical modeling links ion "
+        "channel genes to physiology of cortical neuron types. Patterns 6(10):101323.",
+        "https://doi.org/10.1016/j.patter.2025.101323",
+    ),
+    "coverage": (
+        "Hermans J, Delaunoy A, Rozet F, et al. (2022). A trust crisis in simulation-based inference? Your posterior "
+        "approximations can be unfaithful. Transactions on Machine Learning Research.",
+        "https://arxiv.org/abs/2110.06581",
+    ),
+    "conformal": (
+        "Bates S, Candès E, Lei L, et al. (2023). Testing for outliers with conformal p-values. Annals of Statistics "
+        "51(1):149-178.",
+        "https://arxiv.org/abs/2104.08279",
+    ),
+}
+DENSITIES = {
+    "maf": "masked autoregressive flows",
+    "nsf": "neural spline flows",
+    "mdn": "mixture density networks",
+}
+
+
+def methods(material: Material) -> str:
+    """A paragraph for a paper, with its numbers."""
+    fit = material.fit
+    m = fit.method
+    fitted = material.parts[0].recording
+    step = fitted.stimulus.test_step
+    versions = fit.run.versions()
+    levels = f"{step.level_pa.min():.0f} to {step.level_pa.max():.0f} pA"
+    networks = f"an ensemble of {m.members} {DENSITIES[m.schedule.density]}"
+    if m.members == 1:
+        networks = f"one of sbi's {DENSITIES[m.schedule.density]}"
+    widened = [row.label for row in material.features if row.widened is not None and row.widened >= 1.5]
+    held = len(material.parts) - 1
+    text = [
+        f"We fitted {'an' if fit.model.title[:1] in 'AEIOU' else 'a'} {_lower(fit.model.title)} "
+        f"({plural(len(fit.model.free), 'free parameter')}; {_short(fit.model.references)}) to "
+        f"{plural(fitted.n_sweeps, 'current-clamp sweep')} of one cell "
+        f"({step.stop_ms - step.start_ms:.0f} ms steps of {levels}) with neurofit {versions['neurofit']}.",
+        f"The recording was read with Neo {versions['neo']} (Garcia et al. 2014), and simulations were run with "
+        f"Brian 2 {versions['brian2']} (Stimberg et al. 2019) at a time step of {fit.model.dt_ms:g} ms.",
+        f"{plural(len(material.features), 'feature')} of recorded and simulated voltage were measured by the same code "
+        f"with eFEL {versions['efel']} (Mandge et al. 2026).",
+        f"The posterior was inferred by truncated sequential neural posterior estimation (Deistler et al. 2022) in "
+        f"{plural(m.rounds, 'round')} of {plural(m.simulations, 'simulation')} with {networks} (sbi {versions['sbi']}, "
+        "Boelts et al. 2025). Every feature was given a Gaussian tolerance, added to the simulations as noise "
+        "(Bernaerts et al. 2025)"
+        + (
+            f"; the tolerances of {plural(len(widened), 'passive or spike-shape feature')} that no simulation reached "
+            "were widened by what the nearest ones missed."
+            if widened
+            else "."
+        ),
+        "Calibration was assessed by expected coverage on held-out simulations (Hermans et al. 2022), and "
+        "misspecification by conformal p-values (Bates et al. 2023) against the prior predictive and the last round's "
+        "simulations.",
+        f"Posterior predictions were compared with {'fitted and held-out' if held else 'the fitted'} sweeps.",
+        f"The model was judged {fit.verdict.word}.",
+    ]
+    return " ".join(text)
+
+
+def _lower(title: str) -> str:
+    """A title inside a sentence; names keep their capital."""
+    first = title.split(" ", 1)[0]
+    return title if "-" in first or first.isupper() else title[:1].lower() + title[1:]
+
+
+def _short(references: tuple[str, ...]) -> str:
+    """``Pospischil et al. 2008; Brette and Gerstner 2005``: authors and year of the model's own references."""
+    years = [re.match(r"(.{2,60}?\b(?:19|20)\d\d)\b", text) for text in references]
+    return "; ".join(found[1].replace("(", "") for found in years if found) or "no reference given"
+
+
+def reference(text: str) -> dict[str, str]:
+    """A model's reference; its DOI, if it gives one, becomes a link."""
+    found = re.search(r"(?:https?://)?(?:dx\.)?(?:doi\.org/|doi:\s*)(10\.\d{4,9}/[^\s,;]+)", text)
+    return {"text": text, "link": f"https://doi.org/{quote(found[1].rstrip('.'), safe='/()')}" if found else ""}

@@ -1,0 +1,169 @@
+"""How the fit was made: settings, versions, and the command that repeats it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+from pathlib import Path, PurePath
+from typing import Any
+from urllib.parse import quote
+
+from neurofit.features import SUMMARIES
+from neurofit.features.catalogue import FEATURES, feature_of
+from neurofit.infer import Method, Summaries
+from neurofit.recording.recording import ranges
+from neurofit.report.material import Material
+from neurofit.report.sections.methods import CITATIONS, methods, reference
+from neurofit.report.words import plural
+from neurofit.stages import measurable
+
+
+def provenance_section(material: Material, target: Path) -> dict[str, Any]:
+    """Everything to repeat the run and to write it up.
+
+    Parameters
+    ----------
+    target
+        Where the page will stand; links to the tables are relative to it.
+    """
+    fit = material.fit
+    decided = fit.decisions
+    return {
+        "settings": _settings(material),
+        "versions": [f"{name} {version}" for name, version in fit.run.versions().items()],
+        "sha256": [
+            (PurePath(decided["recording"]["path"]).name, decided["recording"]["sha256"]),
+            (PurePath(decided["model"]["path"]).name, decided["model"]["sha256"]),
+        ],
+        "command": command(material),
+        "script": script(material),
+        "protocol": not fit.decisions["recording"]["format"].startswith("ABF"),
+        "methods": methods(material),
+        "references": [reference(text) for text in fit.model.references],
+        "citations": [{"text": text, "link": link} for text, link in CITATIONS.values()],
+        "files": _files(material, target),
+    }
+
+
+def _settings(material: Material) -> list[tuple[str, str]]:
+    fit = material.fit
+    m, s = fit.method, fit.method.schedule
+    epochs = f"{s.epochs} epochs, batches of {s.batch_size}, peak rate {s.peak_rate:g}, weight decay {s.weight_decay:g}"
+    return [
+        ("Model", f"{fit.model.name}, {fit.model.title}"),
+        ("Integration", f"{fit.model.method}, {fit.model.dt_ms:g} ms"),
+        ("Recording", fit.decisions["recording"]["path"]),
+        ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, step {fit.decisions['recording']['step']}"),
+        ("Features", plural(len(material.features), "feature") + ", " + _sweepwise(material)),
+        ("Rounds", f"{m.rounds} of {plural(m.simulations, 'simulation')}, TSNPE"),
+        (
+            "Networks",
+            f"{m.members} × {s.density.upper()}, {s.hidden} hidden units, {s.transforms} transforms; {epochs}",
+        ),
+        ("Truncation", f"each round's region leaves out {100 * m.truncation:g} % of its posterior"),
+        ("Seed", str(fit.seed)),
+    ]
+
+
+def _sweepwise(material: Material) -> str:
+    n = sum(row.of_cell for row in material.features)
+    return f"{n} of the whole cell, {len(material.features) - n} of single sweeps"
+
+
+def changed_tolerances(material: Material) -> dict[str, float]:
+    """``{feature: tolerance}`` where the run's is not the catalogue's."""
+    decided = material.fit.decisions["summaries"]
+    given = {feature_of(n).name: float(t) for n, t in zip(decided["names"], decided["tolerance"], strict=True)}
+    return {name: t for name, t in given.items() if t != FEATURES[name].tolerance}
+
+
+def chosen_features(material: Material) -> tuple[str, ...] | None:
+    """The features that the run was told to fit; ``None`` for neurofit's own choice."""
+    fit = material.fit
+    names = fit.summaries.names
+    if names == Summaries.of(fit.observed, measurable(fit.model, SUMMARIES)).names:
+        return None
+    return tuple(dict.fromkeys(feature_of(name).name for name in names))
+
+
+def command(material: Material) -> str | None:
+    """The command line that repeats the run; ``None`` if it holds a setting that only Python offers."""
+    fit = material.fit
+    method = fit.method
+    plain = Method(rounds=method.rounds, simulations=method.simulations)
+    if method != plain or chosen_features(material) is not None:
+        return None
+    recording = fit.decisions["recording"]
+    parts = [
+        "neurofit", "fit", recording["path"], "--model", _model_argument(material), "--out", str(fit.run.path),
+        "--sweeps", ",".join(str(s) for s in recording["sweeps"]), "--step", str(recording["step"]),
+        "--rounds", str(method.rounds), "--simulations", str(method.simulations), "--seed", str(fit.seed),
+    ]  # fmt: skip
+    for name, tolerance in changed_tolerances(material).items():
+        parts += ["--tolerance", f"{name}={tolerance!r}"]
+    words = [shlex.quote(part) for part in parts]
+    # an option with its value on each line
+    lines = [" ".join(words[:3]), *(f"    {words[i]} {words[i + 1]}" for i in range(3, len(words), 2))]
+    return " \\\n".join(lines)
+
+
+def _model_argument(material: Material) -> str:
+    """The template that was fitted: by name or path where that still holds the same text, else the run's copy."""
+    from neurofit.template import find_model, list_models
+
+    model = material.fit.decisions["model"]
+    candidates = {str(model["path"]): Path(model["path"])}
+    if model["name"] in list_models():
+        candidates = {str(model["name"]): find_model(model["name"])} | candidates
+    for argument, path in candidates.items():
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == model["sha256"]:
+            return argument
+    return str(material.fit.run / "model.toml")
+
+
+def script(material: Material) -> str:
+    """The same in Python, with every setting that is not the default."""
+    fit = material.fit
+    decided, method, plain = fit.decisions["recording"], fit.method, Method()
+    schedule = ", ".join(f"{k}={v!r}" for k, v in vars(method.schedule).items() if v != getattr(plain.schedule, k))
+    settings = [f"{k}={v!r}" for k, v in vars(method).items() if k != "schedule" and v != getattr(plain, k)]
+    if schedule:
+        settings.append(f"schedule=nf.Schedule({schedule})")
+    arguments = [
+        f"out={str(fit.run.path)!r}",
+        f"seed={fit.seed}",
+        f"sweeps={list(decided['sweeps'])!r}",
+        f"step={decided['step']}",
+    ]
+    if settings:
+        arguments.append(f"method=nf.Method({', '.join(settings)})")
+    if features := chosen_features(material):
+        arguments.append(f"features={list(features)!r}")
+    if changed := changed_tolerances(material):
+        arguments.append(f"tolerance={changed!r}")
+    lines = ",\n".join(f"    {argument}" for argument in arguments)
+    return (
+        "import neurofit as nf\n\n"
+        f"recording = nf.load_recording({decided['path']!r})\n"
+        f"model = nf.load_model({_model_argument(material)!r})\n"
+        f"fit = nf.fit(\n    recording,\n    model,\n{lines},\n)\n"
+    )
+
+
+def _files(material: Material, target: Path) -> list[dict[str, str]]:
+    """Links to what else the run directory holds, relative to the page."""
+    run = material.fit.run
+    wanted = {
+        "posterior.csv": "draws of the posterior, a column for each parameter with its unit",
+        "parameters.csv": "the table of parameters",
+        "model.toml": "the template as it was fitted",
+        "run.toml": "every decision and version",
+        "checks/fit.json": "misses, conflicts, counts, calibration and verdict as numbers",
+    }
+    files = []
+    for name, what in wanted.items():
+        if (run / name).is_file():
+            relative = os.path.relpath(run / name, target.parent)
+            files.append({"name": name, "link": quote(Path(relative).as_posix()), "what": what})
+    return files

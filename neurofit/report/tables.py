@@ -1,0 +1,103 @@
+"""A fit's results as tables and as the lines that close a run on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from neurofit.recording import Recording
+from neurofit.recording.recording import ranges
+
+if TYPE_CHECKING:
+    from neurofit.result import Fit
+
+
+def prediction_table(fit: Fit, part: Recording | None = None, draws: int = 100, seed: int = 0) -> pd.DataFrame:
+    """Features that the posterior predicts, one row each, beside the recording's.
+
+    Parameters
+    ----------
+    part
+        Whose current is injected; the fitted sweeps by default.
+    draws
+        Posterior draws.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``unit``, ``recorded``, ``5 %``, ``median``, ``95 %``, ``defined`` (share of the draws).
+    """
+    from neurofit.features import extract_features
+
+    chosen = fit.split.fitted if part is None else part
+    predicted = fit.predict(chosen, draws, seed).features
+    recorded = extract_features(chosen.voltage_mv, chosen.stimulus, sweep_numbers=chosen.sweep_numbers)
+    rows = []
+    for j, name in enumerate(predicted.names):
+        values = predicted.values[predicted.defined[:, j], j]
+        low, middle, high = np.quantile(values, [0.05, 0.5, 0.95]) if len(values) else (np.nan,) * 3
+        rows.append(
+            (name, predicted.units[j], recorded.values[0, j], low, middle, high, predicted.defined[:, j].mean())
+        )
+    columns = ["feature", "unit", "recorded", "5 %", "median", "95 %", "defined"]
+    return pd.DataFrame(rows, columns=columns).set_index("feature")
+
+
+def closing_lines(fit: Fit) -> Iterator[Any]:
+    """What a run says when it is done: parameters, spike counts, verdict, and where everything is."""
+    from rich.table import Table
+
+    parameters = Table("parameter", "unit", "median", "90 %", "prior", "remark", title="Posterior")
+    for name, row in fit.parameters.iterrows():
+        interval = f"{row['5 %']:.4g} to {row['95 %']:.4g}"
+        parameters.add_row(
+            str(name), row["unit"], f"{row['median']:.4g}", interval, row["prior"], str(row["remark"] or "")
+        )
+    yield parameters
+
+    counts = Table("sweeps", "", "level (pA)", "recorded", "predicted (90 %)", title="Spike counts")
+    for name, part in fit.findings_of_fit["counts"].items():
+        for i, sweep in enumerate(part["sweeps"]):
+            band = f"{part['median'][i]:g} ({part['low'][i]:g} to {part['high'][i]:g})"
+            inside = part["low"][i] <= part["recorded"][i] <= part["high"][i]
+            counts.add_row(
+                name if i == 0 else "",
+                str(sweep),
+                f"{part['levels_pa'][i]:+.0f}",
+                f"{part['recorded'][i]:g}",
+                band + ("" if inside else "  *"),
+            )
+        counts.add_section()
+    yield counts
+    yield from count_sentences(fit)
+    yield ""
+    yield str(fit.verdict)
+    yield ""
+    yield fit.findings_of_fit["coverage"]["sentence"]
+    yield f"Everything is in {fit.run.path}: report.html, posterior.csv, parameters.csv, run.toml"
+    yield f"Report: {fit.run / 'report.html'}"
+
+
+def count_sentences(fit: Fit) -> Iterator[str]:
+    """Spike counts in a sentence for the fitted sweeps and for each held-out part."""
+    for name, part in fit.findings_of_fit["counts"].items():
+        numbers = part["numbers"]
+        what = f"Fitted sweeps ({ranges(part['sweeps'])})" if name == "fitted" else f"Held out, {name}"
+        if not numbers["spiking_sweeps"]:
+            yield f"{what}: no sweep spikes; {numbers['hits']:.0%} of draws have every count within one spike."
+            continue
+        text = (
+            f"{what}: median error of the predicted count {numbers['median_error']:g} spikes in "
+            f"{numbers['spiking_sweeps']} sweeps that spike, 90 % bands hold {numbers['covered']} of them"
+        )
+        if name == "fitted":
+            yield f"{text}; {numbers['hits']:.0%} of draws have every count within one spike."
+        else:
+            yield (
+                f"{text}. Interpolating the fitted counts over current errs by "
+                f"{numbers['interpolation_median_error']:.2g} (mean {numbers['interpolation_mean_error']:.2f} against "
+                f"{numbers['mean_error']:.2f})."
+            )

@@ -1,0 +1,136 @@
+"""Figures as functions: what they draw, also from awkward data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from scipy import stats
+
+from neurofit.check import summary
+from neurofit.report import figures
+from neurofit.report.embed import picture
+
+RNG = np.random.default_rng(5)
+
+
+def drawn(figure: Figure) -> Figure:
+    """Laid out and painted: a figure that fails does so only now."""
+    image = picture(figure, "a figure of a test", "png")
+    assert image.source.startswith("data:image/png;base64,")
+    assert image.width == pytest.approx(figure.get_size_inches()[0] * 96, abs=1)
+    return figure
+
+
+def counts(n: int = 5, held_out: bool = False) -> figures.CountsDrawn:
+    levels = np.linspace(0.0, 100.0, n)
+    return figures.CountsDrawn(
+        levels, np.arange(n) * 1.0, np.arange(n) * 0.8, np.arange(n) * 1.0, np.arange(n) * 1.2, held_out, "some"
+    )
+
+
+def test_a_sweep_without_predictions_or_band_can_be_drawn() -> None:
+    time = np.arange(100) * 0.1
+    figure = figures.sweep_figure("Sweep 0", time, np.sin(time), time * 0, np.empty(0), np.empty((0, 0)))
+    voltage = drawn(figure).axes[0]
+    assert voltage.get_ylabel() == "voltage (mV)"
+    assert len(voltage.lines) == 1
+
+
+def test_stretches_outside_are_shaded_and_lined() -> None:
+    time = np.arange(100) * 0.1
+    figure = figures.sweep_figure(
+        "Sweep 0", time, np.sin(time), time * 0, time, np.cos(time)[None], outside_ms=[(1.0, 2.0), (4.0, 5.0)]
+    )
+    voltage = drawn(figure).axes[0]
+    legend = voltage.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["recorded", "1 prediction", "outside"]
+    assert len(voltage.patches) == 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_firing_of_few_levels(n: int) -> None:
+    figure = figures.firing_figure("Step 1", [counts(n), counts(n, held_out=True)], duration_ms=500.0)
+    axes = drawn(figure).axes[0]
+    assert axes.get_xlabel() == "current in the step (pA)"
+
+
+def test_repeats_of_a_level_share_one_place_of_the_band() -> None:
+    part = figures.CountsDrawn(
+        np.array([10.0, 10.0]), np.array([1.0, 2.0]), np.array([0.0, 1.0]), np.array([1.0, 2.0]), np.array([2.0, 3.0]),
+        False, "twice",
+    )  # fmt: skip
+    axes = drawn(figures.firing_figure("Step 1", [part])).axes[0]
+    recorded = next(line for line in axes.lines if str(line.get_label()).startswith("recorded"))
+    assert len(recorded.get_xdata()) == 2  # type: ignore[arg-type]
+
+
+def test_intervals_far_away_or_undefined_stay_on_the_axis() -> None:
+    rows = [
+        figures.Interval("near", -1.0, 0.0, 1.0),
+        figures.Interval("far", 80.0, 99.0, 99.0, missed=True),
+        figures.Interval("none", None, None, None, missed=True),
+    ]
+    axes = drawn(figures.intervals_figure(rows)).axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert "+99" in texts
+    assert "undefined in the predictions" in texts
+    low, high = axes.get_xlim()
+    assert -20 < low < high < 20
+
+
+@pytest.mark.parametrize(
+    ("prior", "log"),
+    [
+        (stats.uniform(0, 16), False),
+        (stats.loguniform(1e-3, 2), True),
+        (stats.norm(-60, 5), False),
+        (stats.lognorm(0.5, scale=3), True),
+        (stats.truncnorm(-1, 3, loc=5, scale=2), False),
+    ],
+)
+def test_marginals_of_every_kind_of_prior(prior: object, log: bool) -> None:
+    draws = prior.rvs(500, random_state=1)  # type: ignore[attr-defined]
+    axes = drawn(figures.marginal_figure("x (mV)", draws, prior, log=log, map_value=float(draws[0]))).axes[0]
+    assert axes.get_xscale() == ("log" if log else "linear")
+    assert axes.get_xlabel() == "x (mV)"
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_pairs_have_a_panel_for_every_two(n: int) -> None:
+    draws = np.exp(RNG.standard_normal((400, n)))
+    figure = figures.pair_figure([f"p{i} (mV)" for i in range(n)], draws, [i % 2 == 0 for i in range(n)], draws[0])
+    assert sum(axes.axison for axes in drawn(figure).axes) == n * (n + 1) // 2
+
+
+def test_a_posterior_at_one_point_can_be_drawn() -> None:
+    drawn(figures.pair_figure(["a", "b"], np.ones((50, 2)), [False, True]))
+
+
+def test_nulls_are_drawn_for_every_test() -> None:
+    reference = RNG.standard_normal((300, 3))
+    result = summary(reference[0] + 9, reference, names=("a", "b", "c"))
+    axes = drawn(figures.null_figure(result, {"joint": "together"})).axes
+    assert len(axes) == len(result.null)
+    assert any(a.get_title(loc="left") == "together" for a in axes)
+
+
+def test_coverage_far_off_is_still_on_the_axis() -> None:
+    drawn(figures.coverage_figure([0.5, 0.9], [0.0, 1.0], 20))
+    axes = drawn(figures.marginal_coverage_figure(["a", "b"], [0.1, 1.0], 20)).axes[0]
+    assert axes.get_xlim()[0] < 10
+
+
+def test_losses_that_are_not_finite_can_be_drawn() -> None:
+    losses = RNG.standard_normal((2, 4, 2))
+    losses[0, 1] = np.nan
+    drawn(figures.loss_figure("Round 1", losses))
+    drawn(figures.loss_figure("Round 1", np.full((1, 2, 2), np.nan)))
+    drawn(figures.nearest_figure([3.0]))
+
+
+def test_comparisons_of_many_fits_repeat_their_looks() -> None:
+    rows = [[figures.Interval("a", -1.0, 0.0, 1.0), None, figures.Interval("a", None, None, None)] * 2]
+    drawn(figures.features_comparison_figure(list("abcdef"), rows))
+    drawn(figures.firing_comparison_figure("Step 1", [counts()], [(name, counts()) for name in "abcdef"]))
