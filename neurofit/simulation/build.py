@@ -1,8 +1,7 @@
 """From a program's description to an executable, through Brian2's C++ code generation.
 
-It runs in a process of its own (``python -m neurofit.simulation.build description.json directory``): Brian2's device
-and preferences are global, and the user's own Brian2 session is none of our business. It also lets two programs
-compile side by side.
+It runs in a process of its own: Brian2's device and preferences are global, and the user's own Brian2 session is none
+of our business. It also lets two programs compile side by side.
 
 What makes gcc vectorise Brian2's neuron loop, all of it needed: finite-math flags, a higher limit on alias checks,
 an ``exprel`` without branches, and nothing in the equations that is looked up or drawn (the current and the noise are
@@ -11,22 +10,18 @@ set by separate operations before the step).
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-GCC_FLAGS = (
-    "-w -O3 -ffast-math -march=native -std=c++17 -fopenmp-simd -mprefer-vector-width=512 "
-    "--param=vect-max-version-for-alias-checks=1000"
-)
-OTHER_FLAGS = "-w -O3 -ffast-math -march=native -std=c++17"
+from neurofit.simulation.compiler import compiler_flags
+from neurofit.template.units import parse_unit, si_unit
 
-# The ternary becomes a blend; below 1e-5 the first two terms of the series are exact to rounding.
+# The ternary becomes a blend; where it changes over, both sides are good to 2e-11.
 EXPREL = """
 static inline double _vector_exprel(double x) {
     const double y = exp(x);
@@ -35,7 +30,7 @@ static inline double _vector_exprel(double x) {
 """
 
 # splitmix64 (Steele et al. 2014) of the simulation's key and the time step, then Box-Muller: a simulation's noise is a
-# function of its own key, whatever batch, order, worker or machine it runs in.
+# function of its own key, whatever batch, order or worker it runs in.
 KEYED_NORMAL = """
 static inline double _neurofit_normal(double key, double step) {
     uint64_t z = (uint64_t)(int64_t)key*0xD1B54A32D192ED03ULL + (uint64_t)(int64_t)step*0x9E3779B97F4A7C15ULL;
@@ -49,111 +44,121 @@ static inline double _neurofit_normal(double key, double step) {
 """
 
 
-def compiler_flags() -> list[str]:
-    """Flags for whatever ``g++`` is."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        return OTHER_FLAGS.split()
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    return (OTHER_FLAGS if "clang" in version else GCC_FLAGS).split()
-
-
 def build(description: dict[str, Any], directory: Path) -> None:
     """Write, compile and describe the program.
 
     Parameters
     ----------
     description
-        See :meth:`neurofit.simulation.program.describe`.
+        See :func:`neurofit.simulation.program.describe`.
     directory
         Where the Brian2 project goes; must exist. ``manifest.json`` is written last.
     """
     import brian2 as b2
-    from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
-    from brian2.core.functions import DEFAULT_FUNCTIONS
 
     from neurofit.simulation import updater  # noqa: F401  (registers the scheme)
-    from neurofit.template.units import parse_unit
 
-    b2.prefs.codegen.cpp.extra_compile_args_gcc = compiler_flags()
+    _set_preferences(b2)
     b2.set_device("cpp_standalone", build_on_run=False)
+    units = {name: parse_unit(unit) for name, unit in description["units"].items()}
+    sample_dt = description["sample_dt_ms"] * b2.ms
+    stimulus = b2.TimedArray(
+        np.zeros((description["n_samples"], description["n_sweeps"])) * b2.amp, dt=sample_dt, name="stimulus"
+    )
+    b2.defaultclock.dt = description["dt_ms"] * b2.ms
+    group = b2.NeuronGroup(
+        description["n_neurons"],
+        "\n".join(_equations(description, units)),
+        method=description["method"],
+        namespace={
+            **{
+                n: b2.Quantity(value * units[n].scale, units[n].dimensions) for n, value in description["fixed"].items()
+            },
+            "injected": stimulus,
+            "keyed_normal": _functions(b2),
+        },
+        name="cells",
+        **{key: description["spike"][key] for key in ("threshold", "reset", "refractory") if description["spike"]},
+    )
+    before = {"when": "before_groups"}
+    # the current changes with the samples, the noise with every step
+    group.run_regularly("I_inj = injected(t, sweep)", dt=sample_dt, order=0, **before)
+    if description["uses_noise"]:
+        group.run_regularly("white_noise = keyed_normal(key, t_in_timesteps)/sqrt(dt)", order=1, **before)
+    monitor = b2.StateMonitor(group, "v_recorded", record=True, dt=sample_dt, order=2, name="monitor", **before)
+
+    # parameters, keys and starting voltages come from the command line; the gates then follow from them
+    b2.device.apply_run_args()
+    group.I_inj = "injected(0*ms, sweep)"
+    for name, expression in description["initial"]:
+        setattr(group, name, expression)
+    b2.run(description["n_samples"] * sample_dt)
+    b2.device.build(directory=str(directory), run=False, with_output=False)
+
+    manifest = {
+        "voltage_file": Path(b2.device.get_array_filename(monitor.variables["v_recorded"])).name,
+        "parameters": {name: units[name].scale for name in description["free"]},
+        "files": {
+            str(file.relative_to(directory)): digest(file)
+            for file in [directory / "main", *sorted((directory / "static_arrays").iterdir())]
+        },
+    }
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+
+
+def digest(file: Path) -> str:
+    """The sha256 of a file that a program needs when it runs."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def recorded_voltage(description: dict[str, Any]) -> str:
+    """What the electrode reports, with a drawn action potential where the model has none of its own.
+
+    It is drawn for at least one sample, whatever the sampling, and ends a sample before the refractory period does, so
+    that two spikes never become one.
+    """
+    spike, sample = description["spike"], f"({description['sample_dt_ms']}*ms)"
+    if not spike:
+        return str(description["recorded"])
+    width = f"clip({spike['refractory']} - {sample}, {sample}, {spike['drawn_width_ms']}*ms)"
+    if spike["drawn_width_ms"] < description["sample_dt_ms"]:
+        width = sample
+    recently = f"int((t - lastspike) < {width} + dt/2)"
+    return f"({description['recorded']})*(1 - {recently}) + {spike['drawn_peak_mv']}*mV*{recently}"
+
+
+def _set_preferences(b2: Any) -> None:
+    # a preference file of the user's must not change what is compiled
+    b2.prefs.reset_to_defaults()
+    b2.prefs.codegen.cpp.extra_compile_args_gcc = compiler_flags()
+    b2.prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count() or 1}"]
+    # the compiler's words go to our log, and a signal stops the program instead of cutting its result short
+    b2.prefs.logging.std_redirection = False
+    b2.prefs.core.stop_on_keyboard_interrupt = False
+
+
+def _functions(b2: Any) -> Any:
+    """Replace Brian2's exprel by one that vectorises; the function that makes the noise."""
+    from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
+    from brian2.core.functions import DEFAULT_FUNCTIONS
 
     exprel = DEFAULT_FUNCTIONS["exprel"].implementations
     exprel._implementations = {}
     exprel.add_implementation(CPPCodeGenerator, name="_vector_exprel", code=EXPREL)
     keyed_normal = b2.Function(lambda key, step: None, arg_units=[1, 1], return_unit=1)
     keyed_normal.implementations.add_implementation(CPPCodeGenerator, name="_neurofit_normal", code=KEYED_NORMAL)
+    return keyed_normal
 
-    quantity = {
-        u: b2.Quantity(parse_unit(u).scale, dim=parse_unit(u).dimensions) for u in description["units"].values()
-    }
-    fixed = {name: value * quantity[description["units"][name]] for name, value in description["fixed"].items()}
-    free, spike = description["free"], description["spike"]
+
+def _equations(description: dict[str, Any], units: dict[str, Any]) -> list[str]:
+    """The template's equations and what the simulator adds to them."""
     lines = [description["equations"], f"v_recorded = {recorded_voltage(description)} : volt", "I_inj : amp"]
     if description["uses_noise"]:
         lines.append("white_noise : second**-0.5")
-    dimension_text = {name: _base_units(parse_unit(description["units"][name]).dimensions) for name in free}
-    lines += [f"{name} : {dimension_text[name]} (constant)" for name in free]
-    lines += ["key : 1 (constant)", "sweep : integer (constant)"]
-
-    b2.defaultclock.dt = description["dt_ms"] * b2.ms
-    more = {}
-    if spike:
-        more = {k: spike[k] for k in ("threshold", "reset", "refractory")}
-    shape = (description["n_samples"], description["n_sweeps"])
-    stimulus = b2.TimedArray(np.zeros(shape) * b2.amp, dt=description["sample_dt_ms"] * b2.ms, name="stimulus")
-    group = b2.NeuronGroup(
-        description["n_neurons"],
-        "\n".join(lines),
-        method=description["method"],
-        namespace={**fixed, "injected": stimulus, "keyed_normal": keyed_normal},
-        name="cells",
-        **more,
-    )
-    group.run_regularly("I_inj = injected(t, sweep)", when="before_groups", order=0)
-    if description["uses_noise"]:
-        group.run_regularly("white_noise = keyed_normal(key, t_in_timesteps)/sqrt(dt)", when="before_groups", order=1)
-    monitor = b2.StateMonitor(
-        group,
-        "v_recorded",
-        record=True,
-        dt=description["sample_dt_ms"] * b2.ms,
-        when="before_groups",
-        order=2,
-        name="monitor",
-    )
-
-    # parameters, keys and starting voltages come from the command line; the gates then follow from them
-    b2.device.apply_run_args()
-    for name, expression in description["initial"].items():
-        setattr(group, name, expression)
-    b2.run(description["n_samples"] * description["sample_dt_ms"] * b2.ms)
-    b2.device.build(directory=str(directory), run=False, with_output=False)
-
-    variable = monitor.variables["v_recorded"]
-    manifest = {
-        "voltage_file": Path(b2.device.get_array_filename(variable)).name,
-        "voltage_scale_mv": 1e3,
-        "parameters": {name: parse_unit(description["units"][name]).scale for name in free},
-    }
-    (directory / "manifest.json").write_text(json.dumps(manifest))
+    lines += [f"{name} : {si_unit(units[name].dimensions)} (constant)" for name in description["free"]]
+    return [*lines, "key : 1 (constant)", "sweep : integer (constant)"]
 
 
-def recorded_voltage(description: dict[str, Any]) -> str:
-    """What the electrode reports, with a drawn action potential where the model has none of its own."""
-    spike = description["spike"]
-    if not spike:
-        return str(description["recorded"])
-    recently = f"int((t - lastspike) < {spike['drawn_width_ms']}*ms)"
-    return f"({description['recorded']})*(1 - {recently}) + {spike['drawn_peak_mv']}*mV*{recently}"
-
-
-def _base_units(dimensions: Any) -> str:
-    """Dimensions as a product of SI base units, which Brian2's equations accept whatever the unit's name."""
-    names = ("meter", "kilogram", "second", "amp", "kelvin", "mole", "candela")
-    powers = [(n, float(p)) for n, p in zip(names, dimensions._dims, strict=True) if p != 0]
-    return "*".join(f"{n}**{p:g}" if p != 1 else n for n, p in powers) or "1"
-
-
-if __name__ == "__main__":
-    build(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
+def main(directory: str) -> None:
+    """Build what ``description.json`` in a directory describes."""
+    build(json.loads((Path(directory) / "description.json").read_text()), Path(directory))

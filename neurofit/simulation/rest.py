@@ -16,13 +16,26 @@ from scipy.special import exprel
 from neurofit.template import Model
 from neurofit.template.units import UNITS, parse_unit
 
+Array = NDArray[np.float64]
+Start = Callable[[dict[str, Array], float], Array]
+
 # The lowest stable rest is looked for here; a cell that fires by itself has none.
-SEARCH_MV = np.arange(-120.0, -19.0, 1.0)
+SEARCH_MV = np.arange(-200.0, -19.0, 1.0)
+# Brian2's own value for a neuron that never spiked.
+_NEVER_S = -1e4
+
+# Names of Brian2's functions that NumPy does not know or knows as something else, as SymPy prints them.
+_FUNCTIONS = {
+    "exprel": exprel,
+    "int_": lambda x: np.trunc(np.asarray(x, dtype=np.float64)),
+    "clip": np.clip,
+    "timestep": lambda t, dt: np.trunc((t + 1e-3 * dt) / dt),
+}
+
+_starts: dict[tuple[str, float], Start] = {}
 
 
-def initial_voltage_mv(
-    model: Model, theta: NDArray[np.float64], holding_pa: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def initial_voltage_mv(model: Model, theta: Array, holding_pa: Array) -> Array:
     """Starting membrane potential, ``[draw, sweep]``.
 
     Parameters
@@ -32,77 +45,76 @@ def initial_voltage_mv(
     holding_pa
         ``[sweep]``, the current at the first sample.
     """
-    start = _compiled(model, "v")
+    key = (model.sha256, model.dt_ms)
+    if key not in _starts:
+        _starts[key] = _at_rest(model) if model.parsed.initial["v"] is None else _as_stated(model)
+    start = _starts[key]
     levels, which = np.unique(holding_pa, return_inverse=True)
     values = {name: theta[:, j, None] * parse_unit(model.units[name]).scale for j, name in enumerate(model.free)}
-    columns = [start(values, level * 1e-12) for level in levels]
-    return np.stack(columns, axis=1)[:, which] * 1e3
+    return np.stack([start(values, level * 1e-12) for level in levels], axis=1)[:, which] * 1e3
 
 
-def _compiled(model: Model, variable: str) -> Callable[..., NDArray[np.float64]]:
-    expression = model.initial[variable]
-    if expression != "rest":
-        function, names = _numpy_function(model, expression, with_gates=False)
+def _as_stated(model: Model) -> Start:
+    """The template's own expression for the starting voltage."""
+    function, names = _numpy_function(model, model.initial["v"])
 
-        def evaluated(values: dict[str, NDArray[np.float64]], current: float) -> NDArray[np.float64]:
-            result = function(*[values.get(n, current) for n in names])
-            return np.broadcast_to(np.asarray(result, dtype=np.float64), (_rows(values), 1))[:, 0]
+    def start(values: dict[str, Array], current: float) -> Array:
+        given = {**values, "I_inj": np.float64(current)}
+        result = np.asarray(function(*[given[name] for name in names]), dtype=np.float64)
+        return np.broadcast_to(result, (_rows(values), 1))[:, 0]
 
-        return evaluated
+    return start
 
-    function, names = _numpy_function(model, model.parsed.derivatives["v"], with_gates=True)
 
-    def slope(v: NDArray[np.float64], values: dict[str, NDArray[np.float64]], current: float) -> NDArray[np.float64]:
+def _at_rest(model: Model) -> Start:
+    """The lowest voltage at which the current through the membrane turns from depolarising to hyperpolarising."""
+    function, names = _numpy_function(model, model.parsed.derivatives["v"])
+
+    def slope(v: Array, values: dict[str, Array], current: float) -> Array:
         given = {**values, "v": v, "I_inj": np.float64(current)}
-        return np.broadcast_to(function(*[given[n] for n in names]), v.shape)
+        return np.broadcast_to(function(*[given[name] for name in names]), v.shape)
 
-    def at_rest(values: dict[str, NDArray[np.float64]], current: float) -> NDArray[np.float64]:
-        n = _rows(values)
-        grid = np.broadcast_to(SEARCH_MV * 1e-3, (n, len(SEARCH_MV)))
-        with np.errstate(over="ignore", invalid="ignore"):
-            rising = slope(grid, values, current) > 0
-        crossing = rising[:, :-1] & ~rising[:, 1:]
-        first = crossing.argmax(axis=1)
-        low, high = grid[0, first][:, None], grid[0, first + 1][:, None]
-        for _ in range(40):
-            middle = (low + high) / 2
-            up = slope(middle, values, current) > 0
-            low, high = np.where(up, middle, low), np.where(up, high, middle)
+    def start(values: dict[str, Array], current: float) -> Array:
+        grid = np.broadcast_to(SEARCH_MV * 1e-3, (_rows(values), len(SEARCH_MV)))
+        with np.errstate(all="ignore"):
+            slopes = slope(grid, values, current)
+            crossing = (slopes[:, :-1] > 0) & (slopes[:, 1:] <= 0)
+            first = crossing.argmax(axis=1)
+            low, high = grid[0, first][:, None], grid[0, first + 1][:, None]
+            for _ in range(40):
+                middle = (low + high) / 2
+                up = slope(middle, values, current) > 0
+                low, high = np.where(up, middle, low), np.where(up, high, middle)
         # with no rest in reach, start where the inward and outward currents differ least
-        nearest = np.abs(slope(grid, values, current)).argmin(axis=1)
+        nearest = np.where(np.isfinite(slopes), np.abs(slopes), np.inf).argmin(axis=1)
         return np.where(crossing.any(axis=1), low[:, 0], grid[0, nearest])
 
-    return at_rest
+    return start
 
 
-def _rows(values: dict[str, NDArray[np.float64]]) -> int:
+def _rows(values: dict[str, Array]) -> int:
     return max((len(v) for v in values.values()), default=1)
 
 
-def _numpy_function(
-    model: Model, expression: str, *, with_gates: bool
-) -> tuple[Callable[..., NDArray[np.float64]], list[str]]:
-    """An expression of the template as a NumPy function of the free parameters, ``v`` and ``I_inj``, in SI units."""
+def _numpy_function(model: Model, expression: str) -> tuple[Callable[..., Array], list[str]]:
+    """An expression of the template as a NumPy function of the free parameters, ``v`` and ``I_inj``, in SI units.
+
+    Every other state variable stands at its initial value.
+    """
     symbols: dict[str, sympy.Expr] = {
         p.name: sympy.Float(p.value * parse_unit(p.unit).scale) for p in model.parameters if p.prior is None
     }
-    symbols |= {name: sympy.Float(float(unit)) for name, unit in UNITS.items()}
-    symbols |= {"white_noise": sympy.Integer(0), "t": sympy.Integer(0)}
+    symbols |= {"white_noise": sympy.Integer(0), "t": sympy.Integer(0), "lastspike": sympy.Float(_NEVER_S)}
+    symbols |= {"dt": sympy.Float(model.dt_ms * 1e-3)}
     symbols |= {name: str_to_sympy(code) for name, code in model.parsed.subexpressions.items()}
-    if with_gates:
-        symbols |= {name: str_to_sympy(code) for name, code in model.initial.items() if name != "v"}
+    symbols |= {name: str_to_sympy(code) for name, code in model.initial.items() if name != "v"}
     arguments = [*model.free, "v", "I_inj"]
+    symbols |= {name: sympy.Float(float(unit)) for name, unit in UNITS.items() if name not in arguments}
     result = str_to_sympy(expression)
-    while inner := {s for s in result.free_symbols if s.name in symbols and s.name not in arguments}:
+    while inner := {s for s in result.free_symbols if s.name in symbols}:
         result = result.subs({s: symbols[s.name] for s in inner})
-    unknown = sorted(s.name for s in result.free_symbols if s.name not in arguments)
-    if unknown:
-        raise ValueError(f"the starting value of v cannot depend on {', '.join(unknown)}")
     used = [name for name in arguments if name in {s.name for s in result.free_symbols}]
     function = sympy.lambdify(
-        [sympy.Symbol(name, real=True) for name in used],
-        result,
-        modules=[{"exprel": exprel}, "numpy"],
-        cse=True,
+        [sympy.Symbol(name, real=True) for name in used], result, modules=[_FUNCTIONS, "numpy"], cse=True
     )
     return function, used

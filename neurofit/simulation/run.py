@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from neurofit.errors import ParameterError, StimulusError
+from neurofit.errors import StimulusError
 from neurofit.recording import Stimulus
-from neurofit.simulation.keys import draw_keys, sweep_keys
-from neurofit.simulation.program import N_NEURONS, Program, describe, program, starting_voltage_mv
+from neurofit.simulation.keys import checked_keys, draw_keys, sweep_keys
+from neurofit.simulation.program import N_NEURONS, Program, describe, program
+from neurofit.simulation.rest import initial_voltage_mv
 from neurofit.template import Model
 
 # A membrane that leaves this range has blown up numerically.
@@ -67,7 +68,7 @@ def simulate(
         Gives every draw its key.
     keys
         ``[draw]`` keys instead of a seed: a simulation is a pure function of model, stimulus, parameters and key,
-        the same to the last bit in any batch and any order.
+        the same to the last bit in any batch and any order on one kind of processor and compiler.
 
     Raises
     ------
@@ -87,9 +88,7 @@ def simulate(
     ((2, 1, 2000), [True, True])
     """
     values = model.array(theta)
-    chosen = draw_keys(seed, _STREAM, len(values)) if keys is None else np.asarray(keys, dtype=np.uint64)
-    if chosen.shape != (len(values),):
-        raise ParameterError("one key per draw", expected=f"{len(values)} keys", found=f"{chosen.shape}")
+    chosen = draw_keys(seed, _STREAM, len(values)) if keys is None else checked_keys(keys, len(values))
     compiled = compile_for(model, stimulus)
     voltage = np.empty((len(values), stimulus.n_sweeps, stimulus.n_samples), dtype=np.float32)
     for rows in batches(len(values), stimulus.n_sweeps):
@@ -99,11 +98,19 @@ def simulate(
 
 def compile_for(model: Model, stimulus: Stimulus) -> Program:
     """The compiled program for a model and a stimulus's shape (from the cache where it is there)."""
+    if stimulus.n_sweeps > N_NEURONS:
+        raise StimulusError(
+            f"{stimulus.n_sweeps} sweeps are more than one run of a program holds",
+            expected=f"at most {N_NEURONS}",
+            found=repr(stimulus),
+        )
     ratio = stimulus.dt_ms / model.dt_ms
     if ratio < 1 - 1e-9 or abs(ratio - round(ratio)) > 1e-6:
         raise StimulusError(
             f"the model's time step of {model.dt_ms:g} ms does not divide the stimulus's {stimulus.dt_ms:g} ms",
             where=model.path,
+            expected="a sampling interval that is a whole number of time steps",
+            found=f"{ratio:g} time steps",
             advice="Change dt_ms under [integration] in the template, or resample the stimulus.",
         )
     columns = -(-stimulus.n_sweeps // SWEEP_COLUMNS) * SWEEP_COLUMNS
@@ -112,8 +119,6 @@ def compile_for(model: Model, stimulus: Stimulus) -> Program:
 
 def batches(n_draws: int, n_sweeps: int) -> Iterator[slice]:
     """Whole draws that fit one run of the program."""
-    if n_sweeps > N_NEURONS:
-        raise StimulusError(f"{n_sweeps} sweeps are more than one run holds", expected=f"at most {N_NEURONS}")
     per_run = N_NEURONS // n_sweeps
     return (slice(start, min(start + per_run, n_draws)) for start in range(0, n_draws, per_run))
 
@@ -131,7 +136,7 @@ def run_batch(
         np.repeat(theta, sweeps, axis=0),
         sweep_keys(keys, sweeps).ravel(),
         np.tile(np.arange(sweeps, dtype=np.int32), n),
-        starting_voltage_mv(model, theta, stimulus.current_pa).ravel(),
+        initial_voltage_mv(model, theta, stimulus.current_pa[:, 0]).ravel(),
         stimulus.current_pa,
     )
     return voltage.reshape(n, sweeps, stimulus.n_samples)

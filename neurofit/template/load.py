@@ -6,25 +6,19 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from brian2.units.fundamentalunits import DIMENSIONLESS
 from pydantic import ValidationError
 
 from neurofit.errors import TemplateError
 from neurofit.resources import resource_dir
-from neurofit.template.equations import check_equations
+from neurofit.template.complaints import first_complaint
+from neurofit.template.consistency import check_together
+from neurofit.template.equations import Parsed, read_formulas
 from neurofit.template.model import Model, Parameter, Spike
-from neurofit.template.schema import (
-    SCHEMA_VERSION,
-    EquationsTable,
-    IntegrationTable,
-    ParameterTable,
-    SpikeTable,
-    TemplateFile,
-)
-from neurofit.template.units import parse_unit
+from neurofit.template.quantities import check_parameter
+from neurofit.template.schema import SCHEMA_VERSION, TemplateFile
+from neurofit.template.source import Source
+from neurofit.template.symbols import REST
 
 
 def list_models() -> tuple[str, ...]:
@@ -53,92 +47,96 @@ def load_model(name_or_path: str | Path) -> Model:
     """
     path = find_model(name_or_path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"the template cannot be read ({error})", where=path) from error
-    return parse_model(text, str(path))
+        # some editors put a mark in front of UTF-8 text
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise TemplateError(f"the template cannot be read ({error.strerror})", where=path) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise TemplateError(
+            "the template is not UTF-8 text",
+            where=f"{path} (line {line})",
+            expected="a text file in the UTF-8 encoding",
+            found=f"the byte 0x{error.object[error.start]:02x}",
+            advice="Save it again as UTF-8.",
+        ) from error
+    return parse_model(text.replace("\r\n", "\n"), str(path))
 
 
 def find_model(name_or_path: str | Path) -> Path:
-    """The file of a template given by name or path."""
+    """The file of a template given by name or path.
+
+    Raises
+    ------
+    TemplateError
+        If there is none.
+    """
     shipped = resource_dir("models") / f"{name_or_path}.toml"
     if re.fullmatch(r"\w+", str(name_or_path)) and shipped.is_file():
         return shipped
     path = Path(name_or_path)
     if not path.is_file():
         raise TemplateError(
-            "there is no such template",
+            "this is a directory" if path.is_dir() else "there is no such template",
             where=name_or_path,
             expected=f"a TOML file or one of {', '.join(list_models())}",
         )
     return path
 
 
-def copy_model(name: str, to: Path) -> Path:
+def copy_model(name: str, to: str | Path) -> Path:
     """Copy a shipped template to a new file, the start of one's own.
 
     Raises
     ------
     TemplateError
-        If the template is unknown or the file exists.
+        If the template is unknown, or the file exists or cannot be written.
     """
-    source = find_model(name)
-    if to.exists():
-        raise TemplateError("the file exists and is left as it is", where=to, advice="Choose another name.")
-    shutil.copyfile(source, to)
-    return to
+    source, copy = find_model(name), Path(to)
+    try:
+        # "x": never over a file that is there, not even one that was made this very moment
+        with source.open("rb") as original, copy.open("xb") as new:
+            shutil.copyfileobj(original, new)
+    except FileExistsError as error:
+        raise TemplateError(
+            "the file exists and is left as it is", where=copy, advice="Choose another name."
+        ) from error
+    except OSError as error:
+        raise TemplateError(f"the copy cannot be written ({error.strerror})", where=copy) from error
+    return copy
 
 
 def parse_model(text: str, path: str) -> Model:
-    """A template's text as a :class:`Model`; ``path`` is only named in errors."""
+    """A template's text as a :class:`Model`; ``path`` is only named in errors.
 
-    def fail(place: str, message: str, **more: Any) -> TemplateError:
-        line = _line_of(text, place)
-        return TemplateError(message, where=f"{path}: {place}" + (f" (line {line})" if line else ""), **more)
-
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TemplateError(
-            "this is not TOML", where=path, expected="TOML text", found=str(error).rstrip(".")
-        ) from error
-    if tables.get("schema") != SCHEMA_VERSION:
-        raise fail(
-            "schema",
-            "the template's schema is not one this version of neurofit knows",
-            expected=f"schema = {SCHEMA_VERSION}",
-            found=f"schema = {tables['schema']!r}" if "schema" in tables else "no schema key",
-        )
-    try:
-        file = TemplateFile.model_validate(tables)
-    except ValidationError as error:
-        raise _explain(error, fail) from error
-
+    Raises
+    ------
+    TemplateError
+        For the first mistake in it.
+    """
+    source = Source(text, path)
+    file = _read_file(source)
     for name, parameter in file.parameters.items():
-        _check_parameter(name, parameter, fail)
-    parsed = check_equations(
-        file.equations.model,
-        units={name: p.unit for name, p in file.parameters.items()},
-        initial=file.initial,
-        recorded=file.equations.recorded,
-        threshold=file.spike.threshold if file.spike else None,
-        reset=file.spike.reset if file.spike else None,
-        refractory=file.spike.refractory if file.spike else None,
-        fail=fail,
-    )
+        check_parameter(name, parameter, source)
+    parsed = check_together(read_formulas(file, source), file.parameters, file.integration.method, source)
     if not any(p.prior for p in file.parameters.values()):
-        raise fail("parameters", "no parameter is free", expected="a prior on at least one of them")
-    model = Model(
+        raise source.fail(
+            "parameters",
+            "no parameter is free",
+            expected="a prior on at least one of them",
+            found=f"values for {', '.join(file.parameters)}",
+        )
+    return Model(
         name=file.name,
         title=file.title,
         description=file.description.strip(),
         references=tuple(file.references),
         equations=file.equations.model,
-        recorded=file.equations.recorded,
-        initial=dict(file.initial),
+        recorded=str(parsed.recorded),
+        initial={name: REST if formula is None else str(formula) for name, formula in parsed.initial.items()},
         method=file.integration.method,
         dt_ms=file.integration.dt_ms,
-        spike=Spike(**file.spike.model_dump()) if file.spike else None,
+        spike=_spike(file, parsed),
         parameters=tuple(
             Parameter(name, p.unit, p.value, p.prior, p.description, p.source) for name, p in file.parameters.items()
         ),
@@ -146,116 +144,40 @@ def parse_model(text: str, path: str) -> Model:
         path=path,
         text=text,
     )
-    return model
 
 
-# Quantities that cannot be negative, by dimension.
-_POSITIVE = ("farad", "siemens", "second", "siemens/farad", "siemens/meter**2", "farad/meter**2")
-
-
-def _check_parameter(name: str, parameter: ParameterTable, fail: Any) -> None:
-    place = f"parameters.{name}"
+def _read_file(source: Source) -> TemplateFile:
     try:
-        unit = parse_unit(parameter.unit)
-    except ValueError as error:
-        raise fail(
-            f"{place}.unit",
-            f"{parameter.unit!r} is not a unit",
-            expected="products of powers of Brian2's units, such as mV, nS, mS/uF, pA*ms**0.5, or 1 for none",
+        tables = tomllib.loads(source.text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise TemplateError(
+            "this is not TOML",
+            where=source.path + (f" (line {line[1]})" if line else ""),
+            expected="tables and 'key = value' lines; see a shipped template",
+            found=str(error).rstrip("."),
         ) from error
-    low, high = (parameter.value, parameter.value)
-    if parameter.prior is not None:
-        low, high = map(float, parameter.prior.distribution.support())
-        if not low <= parameter.value <= high:
-            raise fail(
-                f"{place}.value",
-                f"the value of {name} lies outside its prior",
-                expected=f"{low:g} to {high:g} {unit}",
-                found=f"{parameter.value:g}",
-            )
-    if low < 0 and unit.dimensions in [parse_unit(u).dimensions for u in _POSITIVE]:
-        raise fail(
-            f"{place}.prior" if parameter.prior else f"{place}.value",
-            f"{name} could be negative, which a quantity in {unit} cannot be",
-            expected="a prior or a value above 0",
-            found=f"down to {low:g} {unit}",
+    version = tables.get("schema")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise source.fail(
+            "schema",
+            "the template's schema is not one that this version of neurofit knows",
+            expected=f"schema = {SCHEMA_VERSION}",
+            found=f"schema = {version!r}" if "schema" in tables else "no key schema",
         )
-    volts = unit.dimensions == parse_unit("volt").dimensions
-    if volts and any(np.isfinite(b) and abs(b) * unit.scale > 1 for b in (low, high)):
-        raise fail(
-            f"{place}.prior" if parameter.prior else f"{place}.value",
-            f"{name} could reach {max(low, high, key=abs):g} {unit}",
-            expected="membrane potentials within a volt of 0",
-            advice="Is the unit right?",
-        )
-    if unit.dimensions is DIMENSIONLESS and unit.scale != 1:
-        raise fail(f"{place}.unit", "a dimensionless parameter needs the unit 1", found=parameter.unit)
+    try:
+        return TemplateFile.model_validate(tables)
+    except ValidationError as error:
+        raise first_complaint(error, source) from error
 
 
-def _explain(error: ValidationError, fail: Any) -> TemplateError:
-    """The first of pydantic's complaints, in words, at its place."""
-    first = error.errors()[0]
-    families = ("uniform", "log_uniform", "normal", "truncated_normal", "log_normal")
-    keys = [str(k) for k in first["loc"] if k not in families and k != "[key]"]
-    place, kind, found = ".".join(keys) or "the file", first["type"], repr(first["input"])
-    more = len(error.errors()) - 1
-    advice = f"There are {more} more mistakes after this one." if more > 1 else None
-    name = keys[-1] if keys else ""
-    if kind == "extra_forbidden":
-        return fail(
-            place,
-            f"unknown key {name}",
-            expected=_keys_at(keys[:-1]),
-            found=f"{name} = {found}",
-            advice=advice,
-        )
-    if kind == "missing":
-        return fail(place, f"{name} is missing", expected=f"a key {name}", advice=advice)
-    if kind == "union_tag_invalid" or kind == "union_tag_not_found":
-        return fail(
-            place,
-            "unknown prior family",
-            expected=f"family = one of {', '.join(families)}",
-            found=found,
-            advice=advice,
-        )
-    message = first["msg"].removeprefix("Value error, ")
-    return fail(place, message[0].lower() + message[1:], found=found if len(found) < 200 else None, advice=advice)
-
-
-def _keys_at(keys: list[str]) -> str:
-    tables: dict[tuple[str, ...], Any] = {
-        (): TemplateFile,
-        ("equations",): EquationsTable,
-        ("integration",): IntegrationTable,
-        ("spike",): SpikeTable,
-    }
-    table: Any = tables.get(tuple(keys))
-    if len(keys) == 2 and keys[0] == "parameters":
-        table = ParameterTable
-    if table is None:
-        return "only the keys that the reference of the template format lists"
-    return "one of " + ", ".join(field.alias or name for name, field in table.model_fields.items())
-
-
-def _line_of(text: str, place: str) -> int | None:
-    """The line on which a dotted place such as ``parameters.C.prior`` stands, as well as text can tell."""
-    *tables, key = place.split(".")
-    lines = text.splitlines()
-    for depth in range(len(tables) + 1, 0, -1):
-        header = ".".join([*tables, key][:depth])
-        for number, line in enumerate(lines, 1):
-            if line.strip() == f"[{header}]":
-                rest = [*tables, key][depth:]
-                if not rest:
-                    return number
-                for offset, following in enumerate(lines[number:], number + 1):
-                    if following.strip().startswith("["):
-                        break
-                    if re.match(rf"\s*{re.escape(rest[0])}\s*=", following):
-                        return offset
-                return number
-    for number, line in enumerate(lines, 1):
-        if re.match(rf"{re.escape((tables or [key])[0])}\s*=", line):
-            return number
-    return None
+def _spike(file: TemplateFile, parsed: Parsed) -> Spike | None:
+    if file.spike is None:
+        return None
+    return Spike(
+        threshold=str(parsed.threshold),
+        reset="\n".join(map(str, parsed.reset)),
+        refractory=str(parsed.refractory),
+        drawn_peak_mv=file.spike.drawn_peak_mv,
+        drawn_width_ms=file.spike.drawn_width_ms,
+    )

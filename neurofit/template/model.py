@@ -45,7 +45,7 @@ class Model:
     Attributes
     ----------
     equations
-        Brian2 text.
+        The text as it stands in the template; ``parsed.text`` is what Brian2 gets.
     recorded
         Expression for the voltage that the electrode reports.
     initial
@@ -121,18 +121,9 @@ class Model:
             For a wrong number of columns, an unknown name or a value that is not finite.
         """
         if isinstance(theta, pd.DataFrame | Mapping):
-            columns = {str(name): np.atleast_1d(np.asarray(theta[name], dtype=np.float64)) for name in map(str, theta)}
-            unknown = sorted(set(columns) - set(self.free))
-            if unknown:
-                raise ParameterError(
-                    f"{self.name} has no free parameter {', '.join(unknown)}",
-                    expected=f"names among {', '.join(self.free)}",
-                )
-            n = max((len(c) for c in columns.values()), default=1)
-            values = {p.name: p.value for p in self.parameters}
-            array = np.column_stack([np.broadcast_to(columns.get(k, values[k]), n) for k in self.free])
+            array = self._array_by_name(theta)
         else:
-            array = np.atleast_2d(np.asarray(theta, dtype=np.float64))
+            array = np.atleast_2d(_numbers(theta, "theta"))
         if array.ndim != 2 or array.shape[1] != len(self.free) or len(array) == 0:
             raise ParameterError(
                 "theta has the wrong shape",
@@ -141,5 +132,39 @@ class Model:
             )
         if not np.isfinite(array).all():
             row, column = np.argwhere(~np.isfinite(array))[0]
-            raise ParameterError(f"theta is not finite in row {row}, {self.free[column]}")
+            raise ParameterError(
+                f"theta is not finite in row {row}, {self.free[column]}",
+                expected="finite numbers",
+                found=f"{array[row, column]}",
+            )
         return array
+
+    def _array_by_name(self, theta: pd.DataFrame | Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+        unknown = [str(name) for name in theta if name not in self.free]
+        if unknown:
+            raise ParameterError(
+                f"{self.name} has no free parameter {', '.join(unknown)}",
+                expected=f"names among {', '.join(self.free)}",
+                found=f"the columns {', '.join(map(str, theta))}",
+            )
+        columns = {name: np.atleast_1d(_numbers(theta[name], name)) for name in map(str, theta)}
+        lengths = {name: len(column) for name, column in columns.items() if column.shape != (1,)}
+        if any(column.ndim != 1 for column in columns.values()) or len(set(lengths.values())) > 1:
+            raise ParameterError(
+                "the table's columns do not fit together",
+                expected="one value a draw in every column, or a single value for all draws",
+                found=", ".join(f"{name} {column.shape}" for name, column in columns.items()),
+            )
+        n = next(iter(lengths.values()), 1)
+        values = {p.name: p.value for p in self.parameters}
+        return np.column_stack([np.broadcast_to(columns.get(k, values[k]), n) for k in self.free])
+
+
+def _numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    try:
+        # real numbers only: NumPy itself would drop an imaginary part with no more than a warning
+        return np.asarray(values).astype(np.float64, casting="same_kind" if np.iscomplexobj(values) else "unsafe")
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"{what} is not made of numbers", expected="an array of numbers", found=str(error)
+        ) from error

@@ -88,6 +88,14 @@ class TruncatedNormal(_Bounded):
     mean: Finite
     sd: Positive
 
+    @model_validator(mode="after")
+    def _something_left(self) -> TruncatedNormal:
+        if not self.low - 5 * self.sd < self.mean < self.high + 5 * self.sd:
+            raise ValueError(
+                f"the bounds {self.low:g} to {self.high:g} cut off everything within 5 sd of the mean ({self.mean:g})"
+            )
+        return self
+
     @property
     def distribution(self) -> Any:
         low, high = (self.low - self.mean) / self.sd, (self.high - self.mean) / self.sd
@@ -138,15 +146,15 @@ class SpikeTable(_Closed):
     threshold: Text
     reset: Text
     refractory: Text
-    drawn_peak_mv: Finite
-    drawn_width_ms: Positive
+    drawn_peak_mv: Annotated[float, Field(allow_inf_nan=False, ge=0, le=100)]
+    drawn_width_ms: Annotated[float, Field(allow_inf_nan=False, gt=0, le=10)]
 
 
 class IntegrationTable(_Closed):
     """``[integration]``: how Brian2 steps the equations."""
 
-    method: Literal["staggered_exponential_euler", "exponential_euler", "euler", "rk2", "rk4", "heun"]
-    dt_ms: Annotated[float, Field(gt=0, le=1)]
+    method: Literal["staggered_exponential_euler", "exponential_euler", "euler", "rk2", "rk4"]
+    dt_ms: Annotated[float, Field(allow_inf_nan=False, gt=0, le=1)]
 
 
 class TemplateFile(_Closed):

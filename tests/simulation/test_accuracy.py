@@ -1,0 +1,206 @@
+"""What is simulated is what the equations say: other solvers and closed forms agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from neurofit.recording import Stimulus
+from neurofit.simulation import simulate
+from neurofit.template import Model, load_model, parse_model
+from tests.simulation.conftest import DT_MS, START, STOP, TEMPLATES, steps
+from tests.simulation.solver import solve
+
+Array = np.ndarray
+Times = Callable[[Array], list[Array]]
+
+TIME = np.arange(3000) * DT_MS
+STEP_MS = START * DT_MS
+SILENT = {"sigma": 0.0, "R_s": 0.0}
+
+
+def test_hodgkin_huxley_against_another_solver(hh: Model, spike_times: Times) -> None:
+    stimulus = steps(-100, 150, 300)
+    values = {p.name: p.value for p in hh.parameters}
+    ours = simulate(hh, stimulus, {**SILENT, "V_offset": 0.0}).voltage_mv[0].astype(np.float64)
+    theirs = np.stack([solve(values, current, DT_MS) for current in stimulus.current_pa])
+    our_spikes, their_spikes = spike_times(ours), spike_times(theirs)
+    assert [len(times) for times in their_spikes] == [0, 2, 7]
+    for sweep, (mine, other) in enumerate(zip(our_spikes, their_spikes, strict=True)):
+        assert len(mine) == len(other)
+        assert np.allclose(mine, other, atol=0.1, rtol=0)
+        outside = (np.abs(TIME[:, None] - [*mine, *other, -99.0]) > 3).all(axis=1)
+        assert np.abs(ours[sweep] - theirs[sweep])[outside].max() < 0.2
+    assert np.abs(ours[0] - theirs[0]).max() < 1e-4, "exact without spikes"
+
+
+@pytest.mark.slow
+def test_the_staggered_scheme_beats_brian2s_own(hh: Model, spike_times: Times) -> None:
+    theirs = parse_model(hh.text.replace("staggered_exponential_euler", "exponential_euler"), "x")
+    theta = hh.table(hh.prior.sample(100, np.random.default_rng(1)))
+    theta["sigma"], theta["R_s"] = 0.0, 0.0
+    stimulus = steps(100, 300)
+    runs = {
+        "reference": simulate(hh.with_dt(0.002), stimulus, theta),
+        "ours": simulate(hh, stimulus, theta),
+        "theirs": simulate(theirs, stimulus, theta),
+    }
+    assert all(traces.valid.all() for traces in runs.values())
+    counts = {name: np.array([len(t) for t in spike_times(traces.voltage_mv)]) for name, traces in runs.items()}
+    reference = runs["reference"].voltage_mv
+    rms = {name: np.sqrt(((t.voltage_mv - reference) ** 2).mean(axis=2)).ravel() for name, t in runs.items()}
+    fires = counts["reference"] > 0
+    assert fires.sum() > 40
+    assert np.median(rms["ours"][fires]) < 0.25 * np.median(rms["theirs"][fires])
+    wrong = {name: int((counts[name] != counts["reference"]).sum()) for name in ("ours", "theirs")}
+    assert wrong["ours"] < wrong["theirs"]
+    assert wrong["ours"] <= 4
+
+
+def test_below_threshold_an_integrate_and_fire_cell_is_an_exponential(lif: Model) -> None:
+    v = simulate(lif, steps(-100, 100), SILENT).voltage_mv[0]
+    tau = 200 / 8
+    since = np.clip(TIME - STEP_MS, 0, None)
+    charging = 1 - np.exp(-np.minimum(since, 200) / tau)
+    left = np.where(since > 200, np.exp(-(since - 200) / tau), 1.0)
+    for sweep, level in enumerate((-100, 100)):
+        assert np.abs(v[sweep] - (-70 + level / 8 * charging * left)).max() < 2e-4
+
+
+def test_what_the_electrode_adds(lif: Model) -> None:
+    stimulus = steps(100)
+    bare = simulate(lif, stimulus, SILENT).voltage_mv[0, 0]
+    added = simulate(lif, stimulus, {**SILENT, "R_s": 20.0}).voltage_mv[0, 0]
+    assert np.allclose(added - bare, stimulus.current_pa[0] * 20e-3, atol=1e-4), "in the very sample of the current"
+
+
+def test_spikes_of_an_integrate_and_fire_cell(lif: Model) -> None:
+    theta = {**SILENT, "b": 0.0, "t_ref": [3.0, 10.0, 1.0]}
+    v = simulate(lif, steps(300), theta).voltage_mv[:, 0]
+    tau, v_inf = 25, -70 + 300 / 8
+    charging = tau * np.log((v_inf + 70) / (v_inf + 50))
+    for trace, refractory, width in zip(v, theta["t_ref"], (10, 10, 9), strict=True):
+        drawn = trace == 30
+        onsets = TIME[1:][drawn[1:] & ~drawn[:-1]]
+        ends = TIME[1:][~drawn[1:] & drawn[:-1]]
+        assert onsets[0] == pytest.approx(STEP_MS + charging, abs=0.1)
+        # on the grid of the time step, seen on the grid of the samples
+        assert np.allclose(np.diff(onsets), refractory + charging, atol=0.05 + 0.1)
+        assert np.diff(onsets).mean() == pytest.approx(refractory + charging, abs=0.05 + 0.2 / len(onsets))
+        assert len(onsets) == 1 + int((200 - charging) // (refractory + charging))
+        # 1 ms, but never to the end of the refractory period
+        assert set(np.round((ends - onsets) / DT_MS).astype(int)) == {width}
+        for end in ends:
+            since = TIME - end
+            waits = (since > -1e-9) & (since < refractory - width * DT_MS - 0.1)
+            assert np.allclose(trace[waits], -70, atol=1e-4), "holds still while refractory"
+
+
+def test_adaptation_grows_by_its_step(lif: Model) -> None:
+    theta = {**SILENT, "b": [0.0, 40.0], "tau_w": 1000.0}
+    v = simulate(lif, steps(400), theta).voltage_mv[:, 0]
+    onsets = [TIME[1:][(trace[1:] == 30) & (trace[:-1] != 30)] for trace in v]
+    assert np.ptp(np.diff(onsets[0])) < 0.11
+    assert (np.diff(np.diff(onsets[1])) > 0).all(), "every interval is longer than the one before"
+    assert onsets[0][0] == onsets[1][0]
+
+
+@pytest.mark.slow
+def test_a_drawn_spike_is_seen_however_coarse_the_sampling(lif: Model) -> None:
+    current = np.zeros((1, 150))
+    current[:, 25:125] = 300
+    v = simulate(lif, Stimulus(current, 2.0), {**SILENT, "b": 0.0, "t_ref": [7.0, 3.0]}).voltage_mv[:, 0]
+    charging = 25 * np.log(37.5 / 17.5)
+    for trace, refractory in zip(v, (7.0, 3.0), strict=True):
+        onsets = (trace[1:] == 30) & (trace[:-1] != 30)
+        assert onsets.sum() == 1 + int((200 - charging) // (refractory + charging))
+
+
+@pytest.mark.parametrize("holding_pa", [0.0, -80.0, 40.0])
+@pytest.mark.parametrize("name", ["hh_pospischil", "lif"])
+def test_a_simulation_starts_at_rest_under_its_holding_current(name: str, holding_pa: float) -> None:
+    model = load_model(name)
+    theta = model.table(model.prior.sample(500, np.random.default_rng(0)))
+    for column in {"sigma", "R_s", "V_offset"} & set(model.free):
+        theta[column] = 0.0
+    v = simulate(model, steps(0, holding_pa=holding_pa), theta).voltage_mv[:, 0]
+    moved = np.abs(v - v[:, :1]).max(axis=1)
+    assert (moved < 0.05).mean() > 0.7
+    # the others have no rest and fire; hardly any is so near to one that it takes longer than this to leave it
+    assert ((moved > 0.05) & (moved < 20)).sum() <= 2
+
+
+def test_each_sweep_starts_at_its_own_rest(passive: Model) -> None:
+    current = steps(0, 0, 0).current_pa + np.array([[0.0], [50.0], [-120.0]])
+    v = simulate(passive, Stimulus(current, DT_MS), {"sigma": 0.0, "g": [10.0, 5.0]}).voltage_mv
+    for draw, g in enumerate((10, 5)):
+        assert np.allclose(v[draw], -70 + np.array([[0.0], [50.0], [-120.0]]) / g, atol=1e-3)
+
+
+def test_a_rest_far_below_is_found(passive: Model) -> None:
+    v = simulate(passive, steps(0, holding_pa=-1000), {"sigma": 0.0}).voltage_mv
+    assert np.allclose(v, -170, atol=1e-3)
+
+
+def test_a_starting_voltage_of_ones_own(passive: Model) -> None:
+    model = parse_model(passive.text.replace('v = "rest"', 'v = "E + 0.5*I_inj/g"'), "x")
+    v = simulate(model, steps(0, holding_pa=100), {"sigma": 0.0, "E": [-70.0, -60.0]}).voltage_mv[:, 0]
+    assert v[:, 0] == pytest.approx([-65, -55], abs=1e-4)
+    assert v[:, -1] == pytest.approx([-60, -50], abs=1e-3), "and goes where it belongs"
+    constant = parse_model(passive.text.replace('v = "rest"', 'v = "-50*mV"'), "x")
+    assert simulate(constant, steps(0), {"E": [-70.0, -60.0]}).voltage_mv[:, 0, 0] == pytest.approx([-50, -50])
+
+
+@pytest.mark.slow
+def test_a_capacitor_needs_no_conductance() -> None:
+    model = load_model(TEMPLATES / "integrator.toml")
+    v = simulate(model, steps(0, 50), {"sigma": 0.0}).voltage_mv[0]
+    assert np.abs(v[0]).max() < 1e-6
+    assert np.allclose(v[1], np.clip(TIME - STEP_MS, 0, 200) * 50 / 100, atol=1e-4)
+
+
+GATE = """
+[parameters.tau_x]
+unit = "ms"
+value = 1e6
+description = "a time constant so long that nothing moves"
+source = "a test"
+"""
+
+
+@pytest.mark.slow
+def test_gates_start_from_the_holding_current_and_from_one_another(passive: Model) -> None:
+    text = passive.text.replace(
+        'model = "dv/dt = (g*(E - v) + I_inj + sigma*white_noise)/C : volt"',
+        'model = """\ndv/dt = (g*(E - v) + I_inj + sigma*white_noise)/C : volt\n'
+        'dx/dt = -x/tau_x : 1\ndy/dt = -y/tau_x : 1\nx_twice = 2*x : 1\n"""\nrecorded = "v + (x + y)*mV"',
+    ).replace('v = "rest"', 'y = "x_twice + 1"\nx = "I_inj/(10*pA)"\nv = "rest"')
+    v = simulate(parse_model(text + GATE, "x"), steps(0, holding_pa=20), {"sigma": 0.0}).voltage_mv
+    assert np.allclose(v, -70 + 20 / 10 + 2 + 5, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_a_gate_that_follows_the_voltage_at_once(passive: Model, spike_times: Times) -> None:
+    """Persistent sodium makes dv/dt nonlinear in v: the staggered scheme holds the gate still over each step."""
+    from scipy.integrate import solve_ivp
+
+    text = passive.text.replace(
+        'model = "dv/dt = (g*(E - v) + I_inj + sigma*white_noise)/C : volt"',
+        'model = """\ndv/dt = (g*(E - v) + I_p + I_inj + sigma*white_noise)/C : volt\n'
+        'I_p = 6*nS*s*(50*mV - v) : amp\ns = 1/(1 + exp((-45*mV - v)/(5*mV))) : 1\n"""',
+    )
+    model = parse_model(text, "x")
+    # from below to above the point of no return
+    v = simulate(model.with_dt(0.025), steps(30, 200), {"sigma": 0.0, "C": 100.0}).voltage_mv[0]
+
+    def slope(_: float, v: Array, current: float) -> Array:
+        return (10 * (-70 - v) + 6 / (1 + np.exp((-45 - v) / 5)) * (50 - v) + current) / 100
+
+    for trace, level in zip(v, (30.0, 200.0), strict=True):
+        start = solve_ivp(slope, (0, 500), [-70.0], args=(0.0,), rtol=1e-9, atol=1e-9).y[:, -1]
+        times = np.arange(0, 2001) * DT_MS
+        done = solve_ivp(slope, (0, 200), start, "LSODA", times, args=(level,), rtol=1e-9, atol=1e-9)
+        assert np.abs(trace[START : STOP + 1] - done.y[0]).max() < 0.3
+    assert v[1].max() - v[0].max() > 20
