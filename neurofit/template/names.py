@@ -24,8 +24,8 @@ do double dynamic_cast else enum explicit export extern false float for friend g
 namespace new noexcept not_eq nullptr operator or_eq private protected public register reinterpret_cast requires
 restrict return short signed sizeof static static_assert static_cast std struct switch template this thread_local
 throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
-assert errno stdin stdout stderr main NULL EOF NAN INFINITY HUGE_VAL RAND_MAX BUFSIZ DEBUG pow fabs size_t int32_t int64_t
-uint64_t
+assert errno stdin stdout stderr main NULL EOF NAN INFINITY HUGE_VAL RAND_MAX BUFSIZ DEBUG pow fabs size_t int32_t
+int64_t uint64_t
 """
 _CPP = frozenset(_CPP_WORDS.split())
 

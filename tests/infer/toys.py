@@ -24,8 +24,8 @@ def plain_summaries(n: int) -> Summaries:
 class Problem:
     """``d`` parameters under a standard normal prior, ``s`` summaries with noise of one tolerance.
 
-    The summaries are linear in the parameters, with gains from ``least`` to ``gain`` in random directions; ``bent`` adds a
-    share of the squares of other combinations.
+    The summaries are linear in the parameters, with gains from ``least`` to ``gain`` in random directions; ``bent``
+    adds a share of the squares of other combinations.
     """
 
     d: int = 12
