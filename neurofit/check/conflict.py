@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 # The sides of a cell that a model is asked to explain.
 SIDES = ("passive", "firing", "spike shape")
+# What each is called in a sentence, after "its" or "the cell's".
+CALLED = {"passive": "passive properties", "firing": "firing", "spike shape": "spike shape"}
 # The nearest simulations in the given aspect; they count as alike if they are this near on average.
 NEAREST = 200
 ALIKE = 2.0
@@ -85,14 +87,15 @@ class Conflicts:
     found: tuple[Conflict, ...]
 
     def sentence(self) -> str:
+        given = CALLED[self.given]
         if self.of == 0:
-            return f"None of the fitted features is of its {self.given}."
+            return f"None of the fitted features is of its {given}."
         if self.alike == 0:
             return (
-                f"None of {self.of:,} simulations has the cell's {self.given}: "
+                f"None of {self.of:,} simulations has the cell's {given}: "
                 f"the nearest are {self.distance:.1f} tolerances off on average."
             )
-        start = f"The {self.alike} of {self.of:,} simulations most like the cell in its {self.given}"
+        start = f"The {self.alike} of {self.of:,} simulations most like the cell in its {given}"
         if not self.found:
             return f"{start} agree with it elsewhere too."
         told = self.told()
@@ -100,7 +103,7 @@ class Conflicts:
         listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         verb = "conflicts" if len(names) == 1 else "conflict"
         sizes = "; ".join(c.sizes() for c in told)
-        return f"{listed[0].upper()}{listed[1:]} {verb} with its {self.given}. {start} have: {sizes}."
+        return f"{listed[0].upper()}{listed[1:]} {verb} with its {given}. {start} have: {sizes}."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the run directory."""

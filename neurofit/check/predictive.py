@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 MISSED = 2.0
 # With fewer predictions than this that have the feature at all, it is missed as far as can be.
 FEWEST, FARTHEST = 5, 99.0
+# Errors that are drawn for each prediction of a count.
+_ERRORS = 20
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,15 @@ class Counts:
     sweeps, levels_pa, recorded
         ``[sweep]``.
     low, median, high
-        ``[sweep]``: 5 %, 50 %, 95 % of the predictions.
+        ``[sweep]``: 5 %, 50 %, 95 % of the predictions, with the counts' error added to what the model says.
+    model_low, model_high
+        ``[sweep]``: 5 % and 95 % of the model's own counts.
+    error
+        Standard deviation, in spikes, of the error that was added.
     interpolated
         ``[sweep]``: the fitted sweeps' counts, interpolated over current; what a prediction has to beat.
     hits
-        Share of posterior draws whose every count lies within one spike.
+        Share of posterior draws whose every count, as the model has it, lies within one spike.
     """
 
     sweeps: tuple[int, ...]
@@ -135,6 +141,9 @@ class Counts:
     low: Array
     median: Array
     high: Array
+    model_low: Array
+    model_high: Array
+    error: float
     interpolated: Array
     hits: float
 
@@ -152,15 +161,35 @@ class Counts:
         s = self.spiking
         if not s.any():
             return {"spiking_sweeps": 0, "hits": self.hits}
+        own = (self.model_low <= self.recorded) & (self.recorded <= self.model_high)
         return {
             "spiking_sweeps": int(s.sum()),
             "median_error": float(np.median(np.abs(self.median - self.recorded)[s])),
             "mean_error": float(np.mean(np.abs(self.median - self.recorded)[s])),
             "covered": int((self.inside & s).sum()),
+            "covered_by_model": int((own & s).sum()),
             "interpolation_median_error": float(np.median(np.abs(self.interpolated - self.recorded)[s])),
             "interpolation_mean_error": float(np.mean(np.abs(self.interpolated - self.recorded)[s])),
             "hits": self.hits,
         }
+
+
+def count_error(recorded: Array, predicted: Array, tolerance: float) -> float:
+    """Standard deviation of a recorded count around the model's, in spikes, as the fitted sweeps show it.
+
+    The tolerance that the posterior was asked for, and what the fit misses all the same: without these a band would be
+    as narrow as if the model were the cell.
+
+    Parameters
+    ----------
+    recorded, predicted
+        ``[sweep]`` and ``[draw, sweep]`` of the fitted sweeps; those that spike are looked at.
+    tolerance
+        Of a spike count.
+    """
+    spiking = recorded > 0
+    miss = (recorded - np.median(predicted, axis=0))[spiking]
+    return float(np.sqrt(tolerance**2 + ((miss**2).mean() if spiking.any() else 0.0)))
 
 
 def compare_counts(
@@ -168,17 +197,26 @@ def compare_counts(
     levels_pa: Array,
     recorded: Array,
     predicted: Array,
+    error: float,
     fitted_pa: Array,
     fitted_count: Array,
+    seed: int,
 ) -> Counts:
     """Spike counts of some sweeps against predictions ``[draw, sweep]``.
 
     Parameters
     ----------
+    error
+        Standard deviation of a recorded count around the model's: :func:`count_error` of the fitted sweeps.
     fitted_pa, fitted_count
         Levels and counts of the fitted sweeps, for the interpolation.
+    seed
+        Of the errors that are added to the predictions.
     """
-    low, median, high = np.quantile(predicted, [0.05, 0.5, 0.95], axis=0)
+    many = np.repeat(predicted, _ERRORS, axis=0)
+    around = np.round(many + error * np.random.default_rng(seed).standard_normal(many.shape)).clip(min=0)
+    low, median, high = np.quantile(around, [0.05, 0.5, 0.95], axis=0)
+    model_low, model_high = np.quantile(predicted, [0.05, 0.95], axis=0)
     levels, which = np.unique(fitted_pa, return_inverse=True)
     mean = np.bincount(which, weights=fitted_count) / np.bincount(which)
     return Counts(
@@ -188,6 +226,9 @@ def compare_counts(
         low,
         median,
         high,
+        model_low,
+        model_high,
+        error,
         np.interp(levels_pa, levels, mean),
         float((np.abs(predicted - recorded) <= 1).all(axis=1).mean()),
     )

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from neurofit.check.conflict import SIDES, Conflicts
+from neurofit.check.conflict import CALLED, SIDES, Conflicts
 from neurofit.check.predictive import Miss
 from neurofit.check.result import CheckResult
 
@@ -138,19 +138,12 @@ def decide(
         if not wrong[side] and any(m.aspect == side for m in misses) and (fires or side != "firing")
     ]
     if good:
-        reasons.append(f"Explained: {' and '.join(_SAID[side] for side in good)}.")
+        reasons.append(f"Explained: {' and '.join(f'its {CALLED[side]}' for side in good)}.")
     return Verdict(
         word,
         tuple(reasons),
         {side: ", ".join(sorted(of, key=lambda k: -of[k])) for side, of in wrong.items()},
     )
-
-
-_SAID = {
-    "passive": "its passive properties",
-    "firing": "its firing",
-    "spike shape": "the shape of its spikes",
-}
 
 
 def _sentence(miss: Miss) -> str:

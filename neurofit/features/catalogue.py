@@ -164,8 +164,8 @@ STATISTICS: tuple[str, ...] = tuple(feature.name for feature in _STATISTICS)
 
 # What inference sees: firing sweep by sweep, the rest once for the cell.
 SUMMARIES: tuple[str, ...] = (
-    "spike_count", "latency", "first_isi", "last_isi", "interspike_voltage", "steady_state_voltage", "after_step",
-    "spontaneous_rate", "resting_potential", "resting_noise", "electrode_resistance", "input_resistance",
+    "spike_count", "latency", "first_isi", "last_isi", "interspike_voltage", "steady_state_voltage", "sag",
+    "after_step", "spontaneous_rate", "resting_potential", "resting_noise", "electrode_resistance", "input_resistance",
     "peak_input_resistance", "sag_fraction", "membrane_time_constant", "mean_threshold", "mean_spike_height",
     "mean_half_width", "mean_upstroke", "mean_downstroke", "mean_trough", "mean_height_decline",
 )  # fmt: skip

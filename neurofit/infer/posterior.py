@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, differential_evolution
 from scipy.special import ndtr
 
 from neurofit.errors import TrainingError
@@ -31,6 +31,8 @@ BOUND_DISTANCE = 2.0
 UNCONSTRAINED = 0.85
 # How often a leaky density is drawn from again.
 ATTEMPTS = 100
+# The search for the mode starts from so many of the best draws and goes on for so many generations.
+_POPULATION, _GENERATIONS = 100, 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +109,20 @@ class Posterior:
     def map(self, seed: int = 0) -> pd.DataFrame:
         """The most probable parameters (of the unbounded density, which no change of units can move), one row."""
         z = self.sample_unbounded(2000, seed)
-        start = z[self.density.log_prob(z).argmax()]
+        best = z[np.argsort(-self.density.log_prob(z))[:_POPULATION]]
 
-        def loss(point: Array) -> float:
-            return -float(self.density.log_prob(point[None])[0]) if self.region(point[None])[0] else np.inf
+        def loss(points: Array, /) -> Any:  # [parameter, point] -> [point]
+            inside = self.region(points.T)
+            result = np.full(len(inside), np.inf)
+            result[inside] = -self.density.log_prob(points.T[inside])
+            return result
 
-        found = minimize(loss, start, method="Powell", options={"maxiter": 20, "xtol": 1e-2, "ftol": 1e-4})
-        best = found.x if np.isfinite(found.fun) else start
-        return self.model.table(self.prior.from_unbounded(best[None]))
+        # a network is asked about many points as quickly as about one
+        found = differential_evolution(
+            loss, Bounds(z.min(axis=0) - 1e-9, z.max(axis=0) + 1e-9), init=best, rng=seed,
+            maxiter=_GENERATIONS, tol=0, polish=False, vectorized=True, updating="deferred",
+        )  # fmt: skip
+        return self.model.table(self.prior.from_unbounded(found.x[None]))
 
     def summary(self, n: int = 5000, seed: int = 0) -> pd.DataFrame:
         """One row a parameter: unit, median, 90 % interval, prior's interval, and what stands out about it."""

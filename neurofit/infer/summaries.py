@@ -118,6 +118,11 @@ class Summaries:
     def __len__(self) -> int:
         return len(self.names)
 
+    def tolerance_of(self, feature: str) -> float:
+        """A feature's tolerance, as declared here or, where it is no summary, by the catalogue."""
+        own = [t for name, t in zip(self.names, self.tolerance, strict=True) if feature_of(name).name == feature]
+        return float(own[0]) if own else FEATURES[feature].tolerance
+
     def deviations(self, table: FeatureTable) -> NDArray[np.float64]:
         """How far each simulation lies from the observation, ``[row, summary]`` in tolerances; NaN where undefined."""
         chosen = table.select(self.names)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from neurofit import check
 from neurofit.check.conflict import conflicts_with
-from neurofit.check.predictive import Counts, compare, compare_counts
+from neurofit.check.predictive import Counts, compare, compare_counts, count_error
 from neurofit.check.result import CheckResult
 from neurofit.check.verdict import Verdict, decide
 from neurofit.features import FeatureTable, extract_features
-from neurofit.features.catalogue import feature_of
+from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.infer import Density, Summaries, expected_coverage
 from neurofit.infer.summaries import noisy
 from neurofit.progress import Advance, Progress
@@ -168,7 +168,7 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     )
     advance(5, "calibration")
 
-    counts = {name: _counts(part, predicted[name], cut) for name, part in _parts(cut).items()}
+    counts = _counts(cut, predicted, declared, stream_seed(seed, "check", 2))
     verdict = decide(prior, results["summary"], misses, conflicts["firing"], counts["fitted"].hits)
     efficiency = importance_efficiency(last.density, last.summaries, predicted["fitted"])
     advance(6, "done")
@@ -184,26 +184,35 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     }
 
 
-def _parts(cut: Split) -> dict[str, Recording]:
-    return {"fitted": cut.fitted, **cut.held_out}
+def _counts(cut: Split, predicted: dict[str, SimulationSet], declared: Summaries, seed: int) -> dict[str, Counts]:
+    """Recorded and predicted spike counts of each part of the recording."""
+    parts = {"fitted": cut.fitted, **cut.held_out}
+    recorded = {name: _spike_counts(_features(part))[0] for name, part in parts.items()}
+    simulated = {name: _spike_counts(s.features)[s.valid] for name, s in predicted.items()}
+    error = count_error(recorded["fitted"], simulated["fitted"], declared.tolerance_of("spike_count"))
+    levels = cut.fitted.stimulus.test_step.level_pa
+    return {
+        name: compare_counts(
+            part.sweep_numbers,
+            part.stimulus.test_step.level_pa,
+            recorded[name],
+            simulated[name],
+            error,
+            levels,
+            recorded["fitted"],
+            seed,
+        )
+        for name, part in parts.items()
+    }
 
 
-def _counts(part: Recording, predicted: SimulationSet, cut: Split) -> Counts:
-    """Recorded and predicted spike counts of one part of the recording."""
+def _features(part: Recording) -> FeatureTable:
+    return extract_features(part.voltage_mv, part.stimulus, sweep_numbers=part.sweep_numbers)
 
-    def count(recording: Recording) -> Array:
-        table = extract_features(recording.voltage_mv, recording.stimulus, sweep_numbers=recording.sweep_numbers)
-        return np.array([table.column(f"spike_count@{s}")[0] for s in recording.sweep_numbers])
 
-    columns = [predicted.features.column(f"spike_count@{s}") for s in part.sweep_numbers]
-    return compare_counts(
-        part.sweep_numbers,
-        part.stimulus.test_step.level_pa,
-        count(part),
-        np.column_stack(columns)[predicted.valid],
-        cut.fitted.stimulus.test_step.level_pa,
-        count(cut.fitted),
-    )
+def _spike_counts(table: FeatureTable) -> Array:
+    """``[row, sweep]``."""
+    return table.select(columns_for(["spike_count"], table.levels_pa)).values
 
 
 def importance_efficiency(density: Density, summaries: Summaries, predicted: SimulationSet) -> float:

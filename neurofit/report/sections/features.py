@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from neurofit.check.conflict import TOLD
+from neurofit.check.conflict import CALLED, TOLD
 from neurofit.features.catalogue import feature_of
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import Interval, intervals_figure
@@ -117,8 +116,7 @@ def conflicts_section(material: Material) -> dict[str, Any]:
 def _conflicts(material: Material) -> Iterator[dict[str, Any]]:
     by_name = {row.name: row for row in material.features}
     for given, conflicts in material.fit.findings_of_fit["conflicts"].items():
-        said = f"{given} properties" if given == "passive" else given
-        sentence = re.sub(rf"(its|cell's) {given}\b", rf"\1 {said}", ohms(conflicts["sentence"]))
+        said = CALLED[given]
         found = conflicts["found"]
         told = ([c for c in found if "@" not in c["name"]] or found)[:TOLD]
         intervals = [_conflict(c, by_name[c["name"]]) for c in told if c["name"] in by_name]
@@ -135,7 +133,7 @@ def _conflicts(material: Material) -> Iterator[dict[str, Any]]:
             image = picture(figure, alt)
         yield {
             "given": said,
-            "sentence": sentence,
+            "sentence": ohms(conflicts["sentence"]),
             "picture": image,
             "alike": conflicts["alike"],
             "of": conflicts["of"],
