@@ -1,4 +1,4 @@
-"""The command line: ``neurofit inspect | models | fit | check | predict | report | compare | demo``.
+"""The command line: ``neurofit inspect | models | features | fit | check | predict | report | compare | demo``.
 
 Heavy packages are imported by the commands that need them, so that help and inspection are quick. Exit codes: 0 done,
 1 failed on the way (the same command goes on), 2 bad input (nothing was overwritten).
@@ -117,6 +117,16 @@ def check_model(name: Annotated[str, typer.Argument(help="A template's name or f
         table.add_row(p.name, p.unit, f"{p.value:g}", str(p.prior) if p.prior else "fixed", p.description)
     _print(table)
     _print(f"{model.path} is sound: {len(model.free)} free parameters, {model.method}, {model.dt_ms:g} ms.")
+
+
+@command(app)
+def features(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the page docs/features.md.")] = False,
+) -> None:
+    """List the features: unit, what they mean, how they are measured, tolerance."""
+    from neurofit.features.listing import catalogue_table, features_page
+
+    _print(features_page() if markdown else catalogue_table())
 
 
 @command(app)

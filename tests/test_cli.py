@@ -9,9 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from neurofit.cli import app
+from neurofit.features import FEATURES
 from tests.tiny import write_cell
 
 RUNNER = CliRunner()
+ROOT = Path(__file__).parents[1]
 
 
 def run(*arguments: object) -> Result:
@@ -34,7 +36,9 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_cell(tmp_path_factory.mktemp("cell") / "cell.abf")
 
 
-@pytest.mark.parametrize("command", ["inspect", "fit", "check", "predict", "report", "compare", "demo", "models"])
+@pytest.mark.parametrize(
+    "command", ["inspect", "features", "fit", "check", "predict", "report", "compare", "demo", "models"]
+)
 def test_every_command_has_help(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
@@ -60,6 +64,16 @@ def test_copy_and_edit_a_template(tmp_path: Path) -> None:
     assert mine.read_text() == before
     mine.write_text(before.replace('unit = "nS"', 'unit = "mV"', 1))
     assert_bad_input(run("models", "check", mine), "mine.toml", "units", "Found")
+
+
+def test_features() -> None:
+    listed = run("features")
+    assert listed.exit_code == 0
+    assert "spike_count*" in listed.output
+    page = run("features", "--markdown").output
+    assert page.strip() == (ROOT / "docs/features.md").read_text().strip(), "write docs/features.md again"
+    for name in FEATURES:
+        assert f"| {name} |" in page or f"| **{name}** |" in page
 
 
 def test_inspect(cell: Path, tmp_path: Path) -> None:

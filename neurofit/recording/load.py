@@ -91,7 +91,7 @@ def _read(paths: Path | list[Path], protocol: str | None) -> Recording:
             advice="Load one file at a time: one recording is one cell.",
         )
     recording, files = read_igor(paths, protocol)
-    return replace(recording, source=replace(recording.source, sha256=_sha256(files)))
+    return replace(recording, source=replace(recording.source, sha256=_sha256(files), protocol=protocol or ""))
 
 
 def _kind(path: Path) -> str:

@@ -50,12 +50,15 @@ class Source:
         ``"ABF2"``, ``"Igor binary waves"``...
     current_from
         ``"protocol"`` (the command in the file's header) or ``"recorded"`` (a current channel).
+    protocol
+        Which of a directory's protocols was asked for; empty if none was.
     """
 
     path: str
     sha256: str
     format: str
     current_from: Literal["protocol", "recorded"]
+    protocol: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,7 @@ def closing_lines(fit: Fit) -> Iterator[Any]:
         )
     yield parameters
 
-    counts = Table("sweeps", "", "level (pA)", "recorded", "predicted (90 %)", title="Spike counts")
+    counts = Table("sweeps", "number", "level (pA)", "recorded", "predicted (90 %)", title="Spike counts")
     for name, part in fit.findings_of_fit["counts"].items():
         for i, sweep in enumerate(part["sweeps"]):
             band = f"{part['median'][i]:g} ({part['low'][i]:g} to {part['high'][i]:g})"
@@ -91,7 +91,8 @@ def count_sentences(fit: Fit) -> Iterator[str]:
             continue
         text = (
             f"{what}: median error of the predicted count {numbers['median_error']:g} spikes in "
-            f"{numbers['spiking_sweeps']} sweeps that spike, 90 % bands hold {numbers['covered']} of them"
+            f"{numbers['spiking_sweeps']} sweeps that spike, 90 % bands hold {numbers['covered']} of them "
+            f"(the model's own, without its error: {numbers['covered_by_model']})"
         )
         if name == "fitted":
             yield f"{text}; {numbers['hits']:.0%} of draws have every count within one spike."

@@ -46,6 +46,7 @@ def decisions(
             "path": recording.source.path,
             "sha256": recording.source.sha256,
             "format": recording.source.format,
+            "protocol": recording.source.protocol,
             "current_from": recording.source.current_from,
             "sweeps": list(sweeps),
             "step": step,

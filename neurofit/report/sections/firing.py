@@ -10,12 +10,16 @@ import numpy as np
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import CountsDrawn, firing_figure
 from neurofit.report.material import Material
-from neurofit.report.words import number
+from neurofit.report.words import interval, number
 
 
 def firing_section(material: Material) -> dict[str, Any]:
     """An f-I curve for each step, and the table behind them."""
-    return {"pictures": list(_pictures(material)), "parts": [_table(part) for part in material.parts]}
+    return {
+        "pictures": list(_pictures(material)),
+        "parts": [_table(part) for part in material.parts],
+        "error": number(material.parts[0].counts["error"], 2),
+    }
 
 
 def _pictures(material: Material) -> Iterator[Picture]:
@@ -54,6 +58,7 @@ def _table(part: Any) -> dict[str, Any]:
                 "median": number(c["median"][i]),
                 "low": number(c["low"][i]),
                 "high": number(c["high"][i]),
+                "own": interval(c["model_low"][i], c["model_high"][i]),
                 "interpolated": number(c["interpolated"][i]) if part.held_out else "",
                 "inside": inside,
             }

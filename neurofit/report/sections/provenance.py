@@ -100,6 +100,8 @@ def command(material: Material) -> str | None:
         "--sweeps", ",".join(str(s) for s in recording["sweeps"]), "--step", str(recording["step"]),
         "--rounds", str(method.rounds), "--simulations", str(method.simulations), "--seed", str(fit.seed),
     ]  # fmt: skip
+    if recording["protocol"]:
+        parts += ["--protocol", recording["protocol"]]
     for name, tolerance in changed_tolerances(material).items():
         parts += ["--tolerance", f"{name}={tolerance!r}"]
     words = [shlex.quote(part) for part in parts]
@@ -143,9 +145,10 @@ def script(material: Material) -> str:
     if changed := changed_tolerances(material):
         arguments.append(f"tolerance={changed!r}")
     lines = ",\n".join(f"    {argument}" for argument in arguments)
+    protocol = f", protocol={decided['protocol']!r}" if decided["protocol"] else ""
     return (
         "import neurofit as nf\n\n"
-        f"recording = nf.load_recording({decided['path']!r})\n"
+        f"recording = nf.load_recording({decided['path']!r}{protocol})\n"
         f"model = nf.load_model({_model_argument(material)!r})\n"
         f"fit = nf.fit(\n    recording,\n    model,\n{lines},\n)\n"
     )
