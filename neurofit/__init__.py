@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neurofit import check
     from neurofit.check import CheckResult
     from neurofit.errors import BadInput, NeurofitError, RunFailed
-    from neurofit.features import FeatureTable, extract_features
+    from neurofit.features import FeatureTable, extract_features, seven_statistics
     from neurofit.fitting import fit
     from neurofit.infer import Method, Posterior, Schedule
     from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording
@@ -51,6 +51,7 @@ _WHERE = {
     "load_fit": "result",
     "load_model": "template",
     "load_recording": "recording",
+    "seven_statistics": "features",
     "simulate": "simulation",
 }
 
@@ -76,6 +77,7 @@ __all__ = [
     "load_fit",
     "load_model",
     "load_recording",
+    "seven_statistics",
     "simulate",
 ]
 

@@ -29,6 +29,7 @@ NAMES = {
     "load_fit",
     "load_model",
     "load_recording",
+    "seven_statistics",
     "simulate",
 }
 
