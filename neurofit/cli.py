@@ -228,15 +228,17 @@ def compare(
     out: Annotated[Path, typer.Option(help="The page.")] = Path("comparison.html"),
 ) -> None:
     """Hold several fits of one recording side by side."""
-    from neurofit.report.compare import comparison_table, write_comparison
+    from neurofit.report.compare import labels, write_comparison
+    from neurofit.report.tables import comparison_lines
     from neurofit.result import load_fit
 
     fits = [load_fit(run) for run in runs]
     write_comparison(fits, out)
-    for run, done in zip(runs, fits, strict=True):
-        _print(f"{run}: {done.verdict.word}")
-    _print(comparison_table(fits).to_string())
-    _print(f"Comparison: {out}")
+    for line in comparison_lines(fits):
+        _print(line)
+    for name, run, done in zip(labels(fits), runs, fits, strict=True):
+        _print(f"{name} ({run}): {done.verdict.word}")
+    _print(f"Comparison, with every feature: {out}")
 
 
 def _fit(

@@ -57,9 +57,8 @@ class Miss:
     def sentence(self) -> str:
         unit = "" if self.unit == "1" else f" {self.unit}"
         if self.median is None:
-            return (
-                f"{self.label}: recorded {self.recorded:.3g}{unit}, undefined in {self.undefined:.0%} of predictions."
-            )
+            undefined = f"undefined in {100 * self.undefined:.0f} % of predictions"
+            return f"{self.label}: recorded {self.recorded:.3g}{unit}, {undefined}."
         return (
             f"{self.label}: recorded {self.recorded:.3g}{unit}, predicted {self.median:.3g}{unit} "
             f"(90 % {self.low:.3g} to {self.high:.3g}), {abs(self.distance):.1f} standard deviations apart."

@@ -113,8 +113,8 @@ def decide(
     reasons = []
     if not fires:
         reasons.append(
-            f"The model does not fire like the cell: {hits:.0%} of posterior draws have every fitted spike count "
-            "within one."
+            f"The model does not fire like the cell: {100 * hits:.0f} % of posterior draws have every fitted spike "
+            "count within one."
         )
     if conflicts.found or (firing and conflicts.alike == 0):
         reasons.append(conflicts.sentence())

@@ -73,7 +73,10 @@ class Coverage:
 
     def sentence(self) -> str:
         held, n = self._held()
-        text = f"90 % regions held the true parameters of {held:.0%} of {n} held-out simulations near the observation"
+        text = (
+            f"90 % regions held the true parameters of {100 * held:.0f} % of {n} held-out simulations near the "
+            "observation"
+        )
         error = ERRORS * np.sqrt(SAID * (1 - SAID) / n)
         match self.verdict:
             case "shifted":
@@ -82,10 +85,10 @@ class Coverage:
                 by = f"{abs(self.shift[j]):.1f} standard errors"
                 return f"{text}; the posterior of {self.names[j]} lies too {side} (by {by})."
             case "calibrated":
-                return f"{text}, as they should (chance moves this by +-{error:.0%})."
+                return f"{text}, as they should (chance moves this by ±{100 * error:.0f} %)."
             case "too narrow":
-                return f"{text}: its intervals are too narrow (chance moves this by +-{error:.0%})."
-        return f"{text}: its intervals are wider than needed (chance moves this by +-{error:.0%})."
+                return f"{text}: its intervals are too narrow (chance moves this by ±{100 * error:.0f} %)."
+        return f"{text}: its intervals are wider than needed (chance moves this by ±{100 * error:.0f} %)."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the run directory."""

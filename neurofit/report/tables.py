@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import pandas as pd
 
 from neurofit.recording import Recording
 from neurofit.recording.recording import ranges
+from neurofit.report.compare import comparison_table, labels
+from neurofit.report.words import interval, number, percent
 
 if TYPE_CHECKING:
     from neurofit.result import Fit
@@ -44,6 +46,30 @@ def prediction_table(fit: Fit, part: Recording | None = None, draws: int = 100, 
         )
     columns = ["feature", "unit", "recorded", "5 %", "median", "95 %", "defined"]
     return pd.DataFrame(rows, columns=columns).set_index("feature")
+
+
+def comparison_lines(fits: Sequence[Fit]) -> Iterator[Any]:
+    """What several fits predict for the features of the whole cell and for the spike counts, for the terminal."""
+    from rich.table import Column, Table
+
+    found, names = comparison_table(fits), labels(fits)
+    found = found[["@" not in str(name) or str(name).startswith("spike_count@") for name in found.index]]
+    table = Table(
+        Column("feature", no_wrap=True),
+        "unit",
+        "recorded",
+        *(Column(name, overflow="fold") for name in names),
+        title="Predicted: median (90 %)",
+    )
+    for feature, row in found.iterrows():
+        cells = []
+        for name in names:
+            middle, band = row[f"{name} median"], interval(row[f"{name} 5 %"], row[f"{name} 95 %"])
+            missed = " *" if row[f"{name} missed"] else ""
+            cells.append(f"{number(middle)} ({band}){missed}" if np.isfinite(middle) else f"undefined{missed}")
+        table.add_row(str(feature), "" if row["unit"] == "1" else row["unit"], number(row["recorded"]), *cells)
+    table.caption = "*: missed"
+    yield table
 
 
 def closing_lines(fit: Fit) -> Iterator[Any]:
@@ -87,7 +113,7 @@ def count_sentences(fit: Fit) -> Iterator[str]:
         numbers = part["numbers"]
         what = f"Fitted sweeps ({ranges(part['sweeps'])})" if name == "fitted" else f"Held out, {name}"
         if not numbers["spiking_sweeps"]:
-            yield f"{what}: no sweep spikes; {numbers['hits']:.0%} of draws have every count within one spike."
+            yield f"{what}: no sweep spikes; {percent(numbers['hits'])} of draws have every count within one spike."
             continue
         text = (
             f"{what}: median error of the predicted count {numbers['median_error']:g} spikes in "
@@ -95,7 +121,7 @@ def count_sentences(fit: Fit) -> Iterator[str]:
             f"(the model's own, without its error: {numbers['covered_by_model']})"
         )
         if name == "fitted":
-            yield f"{text}; {numbers['hits']:.0%} of draws have every count within one spike."
+            yield f"{text}; {percent(numbers['hits'])} of draws have every count within one spike."
         else:
             yield (
                 f"{text}. Interpolating the fitted counts over current errs by "

@@ -78,7 +78,7 @@ class Normal(_Closed):
         return stats.norm(self.mean, self.sd)
 
     def __str__(self) -> str:
-        return f"normal {self.mean:g} +- {self.sd:g}"
+        return f"normal {self.mean:g} ± {self.sd:g}"
 
 
 class TruncatedNormal(_Bounded):
@@ -102,7 +102,7 @@ class TruncatedNormal(_Bounded):
         return stats.truncnorm(low, high, loc=self.mean, scale=self.sd)
 
     def __str__(self) -> str:
-        return f"normal {self.mean:g} +- {self.sd:g} between {self.low:g} and {self.high:g}"
+        return f"normal {self.mean:g} ± {self.sd:g} between {self.low:g} and {self.high:g}"
 
 
 class LogNormal(_Closed):

@@ -63,7 +63,7 @@ def test_what_hardly_any_prediction_has_is_missed(defined):
     assert miss.missed
     assert miss.distance == FARTHEST
     assert (miss.low, miss.median, miss.high) == (None, None, None)
-    assert f"undefined in {1 - defined / 40:.0%} of predictions" in miss.sentence()
+    assert f"undefined in {100 * (1 - defined / 40):.0f} % of predictions" in miss.sentence()
     json.dumps(vars(miss), allow_nan=False)  # as the run directory keeps it
 
 

@@ -110,4 +110,4 @@ def test_many_misses_are_counted_not_listed():
 
 def test_what_no_prediction_has_is_told():
     lacking = Miss("width", "spike width", "ms", SHAPE, 1.3, None, None, None, 1.0, 0.2, 99.0)
-    assert "undefined in 100% of predictions" in str(decide(check(0.5), check(0.5), [lacking], NOTHING, 0.9))
+    assert "undefined in 100 % of predictions" in str(decide(check(0.5), check(0.5), [lacking], NOTHING, 0.9))

@@ -188,7 +188,7 @@ def test_a_feature_that_no_prediction_defines_has_no_numbers_and_is_missed() -> 
     miss = compare(np.array([-40.0]), predicted, np.array([3.0]), np.array([False]), [about])[0]
     assert (miss.low, miss.median, miss.high, miss.undefined, miss.distance) == (None, None, None, 1.0, 99.0)
     assert miss.missed
-    assert "undefined in 100% of predictions" in miss.sentence()
+    assert "undefined in 100 % of predictions" in miss.sentence()
     json.dumps(vars(miss), allow_nan=False)
 
 

@@ -20,7 +20,7 @@ def calibration_section(material: Material) -> dict[str, Any]:
     found = fit.findings_of_fit
     coverage = found["coverage"]
     levels = ", ".join(
-        f"{held:.0%} in {level:.0%} regions"
+        f"{percent(held)} in {percent(level)} regions"
         for level, held in zip(coverage["levels"], coverage["covered"], strict=True)
     )
     marginal = np.asarray(coverage["marginal"], dtype=np.float64)
@@ -36,7 +36,8 @@ def calibration_section(material: Material) -> dict[str, Any]:
             ),
             picture(
                 marginal_coverage_figure(names, marginal, coverage["n"]),
-                f"Coverage of each parameter's 90 % interval; furthest off: {names[worst]}, {marginal[worst]:.0%}.",
+                f"Coverage of each parameter's 90 % interval; furthest off: {names[worst]}, "
+                f"{percent(marginal[worst])}.",
             ),
         ],
         "efficiency": percent(found["efficiency"], 1),
