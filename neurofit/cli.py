@@ -179,6 +179,7 @@ def check(run: RunFolder) -> None:
     _print(str(done.verdict))
     for result in done.checks.values():
         _print(str(result))
+    _print("\n".join(done.nearness.sentences()))
     _print(done.findings_of_fit["coverage"]["sentence"])
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from neurofit import stages
 from neurofit.check import CheckResult
+from neurofit.check.nearness import Nearness
 from neurofit.check.verdict import Verdict
 from neurofit.features import FeatureTable, extract_features
 from neurofit.infer import Method, Posterior, Region, Summaries
@@ -117,6 +118,11 @@ class Fit:
         """``"prior-summary"``, ``"prior-raw"``, ``"fit-summary"``, ``"fit-raw"``."""
         names = [f"{when}-{space}" for when in ("prior", "fit") for space in ("summary", "raw")]
         return {name: CheckResult.from_dict(self.run.read_json(f"checks/{name}.json")) for name in names}
+
+    @cached_property
+    def nearness(self) -> Nearness:
+        """How near the prior's simulations come to the cell."""
+        return Nearness.from_dict(self.run.read_json(stages.NEARNESS))
 
     @cached_property
     def findings_of_fit(self) -> Mapping[str, Any]:

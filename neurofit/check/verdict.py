@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from neurofit.check.conflict import CALLED, SIDES, Conflicts
+from neurofit.check.nearness import Nearness
 from neurofit.check.predictive import Miss
 from neurofit.check.result import CheckResult
 
@@ -68,6 +69,7 @@ class Verdict:
 
 def decide(
     prior: CheckResult,
+    reach: Nearness,
     fitted: CheckResult,
     misses: Sequence[Miss],
     conflicts: Conflicts,
@@ -79,6 +81,8 @@ def decide(
     ----------
     prior
         Summary check against the prior predictive.
+    reach
+        How near the prior comes to the cell.
     fitted
         Summary check against the last round's simulations, tolerances included.
     misses
@@ -132,6 +136,8 @@ def decide(
             f"Before training, the cell lay outside what this model and prior make (p = {prior.p_value:.2g}); "
             + (prior.sentences[1] if len(prior.sentences) > 1 else prior.sentences[0])
         )
+    if not reach.reached:
+        reasons.append(" ".join(reach.sentences()[:-1]))
     good = [
         side
         for side in SIDES

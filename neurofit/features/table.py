@@ -43,7 +43,7 @@ class FeatureTable:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """``"spike count at +50 pA"``."""
+        """``"spike count at +50 pA"``, with the sweep's number where several have that level."""
         return tuple(self.label(name) for name in self.names)
 
     def feature(self, name: str) -> Feature:
@@ -52,7 +52,11 @@ class FeatureTable:
     def label(self, name: str) -> str:
         base, _, sweep = name.partition("@")
         label = feature_of(base).label
-        return f"{label} at {self.levels_pa[int(sweep)]:+.0f} pA" if sweep else label
+        if not sweep:
+            return label
+        level = f"{self.levels_pa[int(sweep)]:+.0f} pA"
+        alike = sum(f"{other:+.0f} pA" == level for other in self.levels_pa.values())
+        return f"{label} at {level}" + (f" (sweep {sweep})" if alike > 1 else "")
 
     def select(self, names: Sequence[str]) -> FeatureTable:
         """Some columns, by name, in that order."""

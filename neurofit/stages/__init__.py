@@ -1,6 +1,6 @@
 """The stages of a fit; each finds its result in the run directory, or computes and writes it."""
 
-from neurofit.stages.checking import Outcome, check_fit, check_prior
+from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
 from neurofit.stages.inputs import compile_all, decisions, keep_inputs, measurable, read_inputs, with_dividing_step
 from neurofit.stages.predicting import predict
 from neurofit.stages.seeds import stream_seed
@@ -9,6 +9,7 @@ from neurofit.stages.training import Round, propose, read_round, train_round
 
 __all__ = [
     "KEPT",
+    "NEARNESS",
     "Outcome",
     "Round",
     "SimulationSet",

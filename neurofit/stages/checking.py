@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from neurofit import check
 from neurofit.check.conflict import conflicts_with
+from neurofit.check.nearness import Nearness, nearness
 from neurofit.check.predictive import Counts, compare, compare_counts, count_error
 from neurofit.check.result import CheckResult
 from neurofit.check.verdict import Verdict, decide
-from neurofit.features import FeatureTable, extract_features
+from neurofit.features import SUMMARIES, FeatureTable, extract_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.infer import Density, Summaries, expected_coverage
 from neurofit.infer.summaries import noisy
@@ -32,19 +33,49 @@ PRIOR, LAST = "the prior predictive", "the last round's simulations"
 LOOKED_FROM = ("firing", "passive")
 # No check needs more references than this.
 MOST_REFERENCES = 2000
+# How near the prior comes to the cell.
+NEARNESS = "checks/prior-nearness.json"
 
 
 def check_prior(
     run: Run, prior: SimulationSet, fitted: Recording, declared: Summaries, *, seed: int, progress: Progress
-) -> dict[str, CheckResult]:
-    """Before any training: can this model and prior make this cell at all?"""
-    with progress.bar("Checking the prior", 2) as advance:
-        results = _both_spaces(run, "prior", prior, fitted, declared, PRIOR, seed, advance)
-    said = results["summary"]
+) -> None:
+    """Before any training: can this model and prior make this cell at all, and how near do simulations come to it?"""
+
+    def near() -> dict[str, Any]:
+        return _nearness(prior, fitted, declared, stream_seed(seed, "check", 3)).to_dict()
+
+    with progress.bar("Checking the prior", 3) as advance:
+        said = _both_spaces(run, "prior", prior, fitted, declared, PRIOR, seed, advance)["summary"]
+        reach = Nearness.from_dict(run.json(NEARNESS, near))
+        advance(3, "nearness")
     progress.say(f"Can this model and prior make this cell?  p = {said.p_value:.2g}")
-    for sentence in said.sentences[:4]:
+    for sentence in (*said.sentences[:4], *reach.sentences()):
         progress.say(f"  {sentence}")
-    return results
+
+
+def _nearness(prior: SimulationSet, fitted: Recording, declared: Summaries, seed: int) -> Nearness:
+    """On the fitted features, and on those that the cell does not have."""
+    observed = _features(fitted)
+    lacking = [name for name in SUMMARIES if not observed.select(_columns(name, observed)).defined.any()]
+    chosen = dict.fromkeys(feature_of(name).name for name in declared.names) | dict.fromkeys(lacking)
+    names = [column for name in chosen for column in _columns(name, observed)]
+    tolerance = np.array([declared.tolerance_of(feature_of(name).name) for name in names])
+    log = np.array([feature_of(name).scale == "log" for name in names])
+
+    def scaled(table: FeatureTable) -> Array:
+        found = table.select(names)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            on_scale = np.where(log, np.log(np.maximum(found.values, 1e-12)), found.values)
+        return np.where(found.defined, on_scale, np.nan) / tolerance
+
+    simulated = prior.features.rows(np.flatnonzero(prior.valid)[:MOST_REFERENCES])
+    labels = [feature_of(name).label for name in names]
+    return nearness(scaled(observed)[0], scaled(simulated), names, labels, seed)
+
+
+def _columns(feature: str, table: FeatureTable) -> list[str]:
+    return columns_for([feature], table.levels_pa)
 
 
 def _both_spaces(
@@ -145,6 +176,7 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     declared, sets, cut, predicted = outcome.declared, outcome.sets, outcome.cut, outcome.predicted
     results = _both_spaces(run, "fit", sets[-1], cut.fitted, declared, LAST, seed, advance)
     prior = CheckResult.from_dict(run.read_json("checks/prior-summary.json"))
+    reach = Nearness.from_dict(run.read_json(NEARNESS))
 
     chosen = predicted["fitted"].features.select(declared.names)
     specs = [feature_of(name) for name in declared.names]
@@ -169,7 +201,7 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     advance(5, "calibration")
 
     counts = _counts(cut, predicted, declared, stream_seed(seed, "check", 2))
-    verdict = decide(prior, results["summary"], misses, conflicts["firing"], counts["fitted"].hits)
+    verdict = decide(prior, reach, results["summary"], misses, conflicts["firing"], counts["fitted"].hits)
     efficiency = importance_efficiency(last.density, last.summaries, predicted["fitted"])
     advance(6, "done")
     return {
@@ -212,7 +244,7 @@ def _features(part: Recording) -> FeatureTable:
 
 def _spike_counts(table: FeatureTable) -> Array:
     """``[row, sweep]``."""
-    return table.select(columns_for(["spike_count"], table.levels_pa)).values
+    return table.select(_columns("spike_count", table)).values
 
 
 def importance_efficiency(density: Density, summaries: Summaries, predicted: SimulationSet) -> float:

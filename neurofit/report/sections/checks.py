@@ -67,7 +67,8 @@ def checks_section(material: Material) -> dict[str, Any]:
     questions = []
     for when, (question, against) in QUESTIONS.items():
         results = [_result(material, f"{when}-{space}") for space in ("summary", "raw")]
-        questions.append({"question": question, "against": against, "results": results})
+        said = [ohms(sentence) for sentence in material.fit.nearness.sentences()] if when == "prior" else []
+        questions.append({"question": question, "against": against, "results": results, "said": said})
     return {"questions": questions, "level": LEVEL}
 
 
