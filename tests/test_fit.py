@@ -17,6 +17,7 @@ import pytest
 import neurofit as nf
 from neurofit.errors import BadInput, RunDirectoryError, StimulusError
 from neurofit.result import Fit
+from tests.recording.synthetic import Cell
 from tests.tiny import CELL, METHOD, tiny_fit, write_cell
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -224,3 +225,13 @@ def test_the_number_of_workers_changes_nothing(done: Fit, cell: Path, tmp_path: 
 
 def test_method_is_kept(done: Fit) -> None:
     assert done.method == METHOD
+
+
+def test_a_protocol_that_was_run_twice(tmp_path: Path) -> None:
+    """Sweeps of the same level are summaries of their own, told apart by their numbers."""
+    twice = Cell(levels_pa=(-60.0, 100.0, 200.0) * 2, dt_ms=0.1).record()
+    fitted = nf.fit(twice, nf.load_model("lif"), tmp_path / "twice", sweeps="all", method=METHOD, workers=2)
+    labels = [miss["label"] for miss in fitted.findings_of_fit["misses"]]
+    assert len(set(labels)) == len(labels)
+    assert {"spike count at +100 pA (sweep 1)", "spike count at +100 pA (sweep 4)"} <= set(labels)
+    assert (fitted.run / "report.html").is_file()

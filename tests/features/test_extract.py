@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neurofit.errors import BadInput, StimulusError
-from neurofit.features import ALWAYS_DEFINED, as_table, extract_features
+from neurofit.features import ALWAYS_DEFINED, FeatureTable, as_table, extract_features
 from neurofit.features.catalogue import PER_CELL, PER_SWEEP, columns_for
 from neurofit.recording import Stimulus
 from tests.features.cells import firing, membrane, steps
@@ -178,3 +178,14 @@ def test_a_table_keeps_its_laws(stimulus, cells):
         table.select(["no_such_feature"])
     with pytest.raises(BadInput, match="same columns"):
         type(table).concatenate([table, some])
+
+
+def test_sweeps_of_the_same_level_are_told_apart_by_their_numbers():
+    """A protocol that was run twice: checks name features by their labels."""
+    table = FeatureTable(np.zeros((1, 3)), np.ones((1, 3), bool), ("spike_count@4", "spike_count@5", "spike_count@9"),
+                         {4: 50.2, 5: 100.0, 9: 49.8})  # fmt: skip
+    assert table.labels == (
+        "spike count at +50 pA (sweep 4)",
+        "spike count at +100 pA",
+        "spike count at +50 pA (sweep 9)",
+    )
