@@ -17,6 +17,8 @@ from tests.tiny import METHOD, write_cell
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
 
+EDITED = "hh_pospischil_ih"
+
 
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGES[page], re.DOTALL)
@@ -41,6 +43,14 @@ def test_make_knows_the_two_commands() -> None:
     ]
     assert told == ["demo", "test"]
     assert set(told) <= set(rules)
+
+
+def test_the_worked_example_is_the_shipped_template() -> None:
+    (change,) = blocks("templates.md", "diff")
+    plain, with_h = ((ROOT / f"models/{name}.toml").read_text().splitlines() for name in ("hh_pospischil", EDITED))
+    for line in filter(None, change.splitlines()):
+        assert line[0] == "+" or line[1:] in plain
+        assert line[0] == "-" or line[1:] in with_h
 
 
 @pytest.mark.parametrize("page", PAGES)
