@@ -49,9 +49,13 @@ def check_prior(
         said = _both_spaces(run, "prior", prior, fitted, declared, PRIOR, seed, advance)["summary"]
         reach = Nearness.from_dict(run.json(NEARNESS, near))
         advance(3, "nearness")
-    progress.say(f"Can this model and prior make this cell?  p = {said.p_value:.2g}")
-    for sentence in (*said.sentences[:4], *reach.sentences()):
-        progress.say(f"  {sentence}")
+    progress.say(
+        f"Can this model and prior make this cell?  Features: p = {said.p_value:.2g}; nearness: p = {reach.p_value:.2g}"
+    )
+    told = [said.sentences[:4], reach.sentences()]
+    for sentences in told if reach.reached else reversed(told):
+        for sentence in sentences:
+            progress.say(f"  {sentence}")
 
 
 def _nearness(prior: SimulationSet, fitted: Recording, declared: Summaries, seed: int) -> Nearness:
