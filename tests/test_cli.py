@@ -156,7 +156,15 @@ def test_the_whole_job(cell: Path, tmp_path: Path) -> None:
     fit = ("fit", cell, "--model", "lif", "--out", out, "--rounds", 1, "--simulations", 300)
     first = run(*fit)
     assert first.exit_code == 0, first.output
-    for words in ("Posterior", "Spike counts", "REJECTED", "Held out", "Interpolating", str(out / "report.html")):
+    for words in (
+        "Posterior",
+        "Spike counts",
+        "REJECTED",
+        "Held out",
+        "Interpolating",
+        "simulations invalid",
+        str(out / "report.html"),
+    ):
         assert words in first.output.replace("\n", ""), words
     # the same command again only reads; another one is refused
     assert run(*fit).exit_code == 0

@@ -103,8 +103,23 @@ def closing_lines(fit: Fit) -> Iterator[Any]:
     yield str(fit.verdict)
     yield ""
     yield fit.findings_of_fit["coverage"]["sentence"]
+    yield _counted(fit)
     yield f"Everything is in {fit.run.path}: report.html, posterior.csv, parameters.csv, run.toml"
     yield f"Report: {fit.run / 'report.html'}"
+
+
+def _counted(fit: Fit) -> str:
+    """What went wrong or may have, each with its number."""
+    found = fit.findings_of_fit
+    drawn = int(fit.simulations("predicted fitted").valid.sum())
+    remarks = fit.parameters["remark"]
+    bound = [f"{name} {remark}" for name, remark in remarks.items() if "bound" in str(remark)]
+    return (
+        f"{found['invalid']:,} of {found['simulations']:,} simulations invalid; "
+        f"{percent(fit.rounds[-1].leakage, 1)} of the last density leaked out of its region and was drawn again; "
+        f"effective sample size {number(found['efficiency'] * drawn, 2)} of {drawn} draws under the tolerances "
+        f"(at least); {'; '.join(bound) if bound else 'no parameter piles up at a bound of its prior'}."
+    )
 
 
 def count_sentences(fit: Fit) -> Iterator[str]:
