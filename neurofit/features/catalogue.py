@@ -103,7 +103,8 @@ _PER_CELL = (
     Feature("resting_noise", "mV", "log", 0.4, False, "rig", "noise at rest",
             "median over the sweeps of their noise at rest", "neurofit"),
     Feature("electrode_resistance", "Mohm", "linear", 1.0, False, "rig", "electrode resistance",
-            "jump of the voltage at a change of current, over that change; weighted median over edges and sweeps",
+            "jump of the voltage at a change of current, over that change; least squares over edges and sweeps; "
+            "undefined below 10 kHz",
             "neurofit"),
     Feature("input_resistance", "Mohm", "log", 0.15, False, "passive", "input resistance",
             "slope of steady-state voltage over current at and below the holding level, minus the electrode's",

@@ -11,6 +11,7 @@ from scipy.ndimage import uniform_filter1d
 
 from neurofit.features.spikes import SPIKE_THRESHOLD_MV
 from neurofit.features.windows import Windows
+from neurofit.recording.electrode import COARSEST_DT_MS
 
 PEAK_SMOOTH_MS = 5.0  # for the peak of a deflection
 CHARGE_SMOOTH_MS = 1.0  # for the way there
@@ -82,10 +83,12 @@ def electrode_resistance(voltage_mv: Voltage, windows: Windows, dt_ms: float) ->
 
     The jump is read from :data:`JUMP_MS` after the edge and carried back to it at the rate at which the voltage creeps
     on from there, or the membrane's own charging (0.2 ms over the capacitance) would count as electrode. Jumps that
-    stand apart from the others, where the cell happened to fire, are left out.
+    stand apart from the others, where the cell happened to fire, are left out. NaN where the sampling is too slow for
+    the jump to be told from the charging, and from what the amplifier's compensation does at the edges.
     """
     change = windows.jump_pa.ravel()
-    if np.abs(change).max(initial=0.0) < SMALLEST_STEP_PA:
+    too_slow = dt_ms > COARSEST_DT_MS * (1 + 1e-9)
+    if too_slow or np.abs(change).max(initial=0.0) < SMALLEST_STEP_PA:
         return np.full(len(voltage_mv), np.nan)
     jump = np.stack([_jump(voltage_mv, edge, dt_ms) for edge in windows.edges], axis=1).reshape(len(voltage_mv), -1)
     used = np.abs(change) > 0

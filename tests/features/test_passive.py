@@ -19,7 +19,8 @@ def measured(voltage, stimulus, *names):
 
 
 # The electrode's tolerance is the membrane's charging that a straight line cannot take off: with early and late times
-# a and b (ms) after the edge it is R a b / (2 tau^2), .1 of R/tau^2, and .13 at a sampling interval of 0.25.
+# a and b (ms) after the edge it is R a b / (2 tau^2), .1 of R/tau^2. Below 10 kHz it is not measured, and what the
+# electrode adds counts as the membrane's, in recorded and simulated voltage alike.
 @pytest.mark.parametrize("dt_ms", SAMPLING)
 @pytest.mark.parametrize(
     ("resistance", "capacitance_pf", "electrode", "rest"),
@@ -39,10 +40,16 @@ def test_a_membrane_is_measured_as_it_is(dt_ms, resistance, capacitance_pf, elec
     slack = 0.15 * resistance / tau**2
     steady = 1 - np.exp(-450 / tau)  # the middle of the last fifth of the step
     assert found[0] == pytest.approx(rest, abs=1e-9)
-    assert found[1] == pytest.approx(electrode, abs=slack + 1e-9)
-    assert found[2] == pytest.approx(resistance * steady, rel=1e-3, abs=slack)
-    assert found[3] == pytest.approx(resistance * (1 - np.exp(-500 / tau)), rel=1e-3, abs=slack)
-    assert found[4] == pytest.approx(tau, rel=0.01, abs=0.05)
+    unseen = 0.0
+    if dt_ms <= 0.1:
+        assert found[1] == pytest.approx(electrode, abs=slack + 1e-9)
+    else:
+        assert np.isnan(found[1])
+        unseen = electrode
+    assert found[2] == pytest.approx(resistance * steady + unseen, rel=1e-3, abs=slack)
+    assert found[3] == pytest.approx(resistance * (1 - np.exp(-500 / tau)) + unseen, rel=1e-3, abs=slack)
+    if not unseen:
+        assert found[4] == pytest.approx(tau, rel=0.01, abs=0.05)
     assert found[5] == pytest.approx(0, abs=0.005)
 
 
@@ -64,6 +71,9 @@ def test_noise_moves_little_and_is_measured(dt_ms):
         "resting_potential": 0.05, "electrode_resistance": 4 * jump_sd / 0.69, "input_resistance": 3.0,
         "peak_input_resistance": 5.0, "membrane_time_constant": 3.0, "sag_fraction": 0.05,
     }.items():  # fmt: skip
+        if name == "electrode_resistance" and dt_ms > 0.1:
+            assert not table.select([name]).defined.any()
+            continue
         assert np.abs(table.column(name) - exact.column(name)[0]).max() < tolerance, name
     assert table.column("resting_noise") == pytest.approx(0.3, rel=0.15)
 
