@@ -21,7 +21,7 @@ with enough simulations every difference would be significant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -93,14 +93,15 @@ def decide(
         Share of posterior draws with every fitted spike count within one spike.
     """
     missed = [m for m in misses if m.missed]
-    wrong: dict[str, dict[str, float]] = {side: {} for side in SIDES}
+    wrong: dict[str, dict[str, tuple[str, float]]] = {side: {} for side in SIDES}
     for miss in missed:
         if miss.aspect in SIDES:
-            wrong[miss.aspect].setdefault(miss.label, abs(miss.distance))
+            wrong[miss.aspect].setdefault(miss.name, (miss.label, abs(miss.distance)))
     by_name = {m.name: m for m in misses}
     for conflict in conflicts.found:
         if conflict.name in by_name:
-            wrong[by_name[conflict.name].aspect].setdefault(conflict.feature, abs(conflict.tolerances))
+            size = abs(conflict.tolerances)
+            wrong[by_name[conflict.name].aspect].setdefault(conflict.name, (conflict.feature, size))
     bad = [side for side in SIDES if wrong[side]]
     # a stray interval or two out of dozens is no failure to fire like the cell
     firing = [m for m in misses if m.aspect == "firing"]
@@ -148,7 +149,18 @@ def decide(
     return Verdict(
         word,
         tuple(reasons),
-        {side: ", ".join(sorted(of, key=lambda k: -of[k])) for side, of in wrong.items()},
+        {side: _named(of) for side, of in wrong.items()},
+    )
+
+
+def _named(wrong: Mapping[str, tuple[str, float]]) -> str:
+    """Features ``{column: (label, size)}`` in words, the worst first, those of several sweeps once."""
+    groups: dict[str, list[str]] = {}
+    for name, (label, _) in sorted(wrong.items(), key=lambda item: -item[1][1]):
+        feature = label.rpartition(" at ")[0] if "@" in name else label
+        groups.setdefault(feature, []).append(label)
+    return ", ".join(
+        labels[0] if len(labels) == 1 else f"{feature} in {len(labels)} sweeps" for feature, labels in groups.items()
     )
 
 

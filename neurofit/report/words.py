@@ -112,10 +112,18 @@ def listed(words: Sequence[str]) -> str:
 
 def sweep_numbers(numbers: Sequence[int]) -> str:
     """``0-3, 7`` for (0, 1, 2, 3, 7), and ``0, 2 … 16`` for every other one."""
-    strides = {b - a for a, b in itertools.pairwise(numbers)}
-    if len(numbers) > 3 and len(strides) == 1 and strides != {1}:
-        return f"{numbers[0]}, {numbers[1]} … {numbers[-1]}"
-    return ranges(numbers)
+    parts = []
+    waiting = list(numbers)
+    while waiting:
+        stride, same = next(itertools.groupby(b - a for a, b in itertools.pairwise(waiting)), (0, ()))
+        run = 1 + len(list(same))
+        if run > 3 and stride != 1:
+            parts.append(f"{waiting[0]}, {waiting[1]} … {waiting[run - 1]}")
+        else:
+            run = run if stride == 1 else 1
+            parts.append(ranges(waiting[:run]))
+        waiting = waiting[run:]
+    return ", ".join(parts)
 
 
 def plural(n: int, noun: str) -> str:

@@ -95,6 +95,17 @@ def test_the_sides_name_what_is_wrong_worst_first():
     assert verdict.sides == {PASSIVE: "resistance, rest", FIRING: "", SHAPE: ""}
 
 
+def test_a_feature_of_several_sweeps_is_named_once():
+    def of_sweep(sweep, distance):
+        label = f"noise at rest at +{sweep}0 pA (sweep {sweep})"
+        return Miss(f"rest_sd@{sweep}", label, "mV", PASSIVE, 1.0, 2.0, 3.0, 4.0, 0.0, 1.0, distance)
+
+    verdict = decide(check(0.5), NEAR, check(0.5), [of_sweep(1, 3.0), miss(PASSIVE, 5.0, "rest")], NOTHING, 0.9)
+    assert verdict.sides[PASSIVE] == "rest, noise at rest at +10 pA (sweep 1)"
+    verdict = decide(check(0.5), NEAR, check(0.5), [of_sweep(1, 3.0), of_sweep(2, -6.0)], NOTHING, 0.9)
+    assert verdict.sides[PASSIVE] == "noise at rest in 2 sweeps"
+
+
 def test_the_prior_is_told_but_does_not_decide():
     verdict = decide(check(0.01), NEAR, check(0.5), features(), NOTHING, 0.9)
     assert verdict.word == "supported"

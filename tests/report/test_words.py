@@ -62,7 +62,15 @@ def test_a_label_without_unit_has_no_brackets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "text"), [((0, 2, 4, 6), "0, 2 … 6"), ((0, 1, 2, 3), "0-3"), ((4,), "4"), ((0, 3, 4), "0, 3-4")]
+    ("numbers", "text"),
+    [
+        ((0, 2, 4, 6), "0, 2 … 6"),
+        ((0, 1, 2, 3), "0-3"),
+        ((4,), "4"),
+        ((0, 3, 4), "0, 3-4"),
+        ((1, 3, 5, 7, 20, 22, 24, 26, 40), "1, 3 … 7, 20, 22 … 26, 40"),
+        ((0, 1, 2, 5, 7, 9, 11), "0-2, 5, 7 … 11"),
+    ],
 )
 def test_every_other_sweep_is_said_shortly(numbers: tuple[int, ...], text: str) -> None:
     assert words.sweep_numbers(numbers) == text
