@@ -5,7 +5,8 @@ A slow current settles over seconds; starting in equilibrium costs no simulated 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import sympy
@@ -19,8 +20,12 @@ from neurofit.template.units import UNITS, parse_unit
 Array = NDArray[np.float64]
 Start = Callable[[dict[str, Array], float], Array]
 
-# The lowest stable rest is looked for here; a cell that fires by itself has none.
+# The lowest rest is looked for here.
 SEARCH_MV = np.arange(-200.0, -19.0, 1.0)
+# A cell without a stable one fires by itself. It starts below this, where it lingers between its spikes.
+LINGERS_MV = -45.0
+# Steps of the derivatives that tell stable from unstable: in volts for v, without unit for gates.
+_SMALL = 1e-6
 # Brian2's own value for a neuron that never spiked.
 _NEVER_S = -1e4
 
@@ -67,8 +72,12 @@ def _as_stated(model: Model) -> Start:
 
 
 def _at_rest(model: Model) -> Start:
-    """The lowest voltage at which the current through the membrane turns from depolarising to hyperpolarising."""
+    """The lowest voltage at which the current through the membrane turns from depolarising to hyperpolarising.
+
+    Where that is no stable state, because the cell fires by itself, the voltage at which it changes least.
+    """
     function, names = _numpy_function(model, model.parsed.derivatives["v"])
+    stable = _stable(model)
 
     def slope(v: Array, values: dict[str, Array], current: float) -> Array:
         given = {**values, "v": v, "I_inj": np.float64(current)}
@@ -85,19 +94,58 @@ def _at_rest(model: Model) -> Start:
                 middle = (low + high) / 2
                 up = slope(middle, values, current) > 0
                 low, high = np.where(up, middle, low), np.where(up, high, middle)
-        # with no rest in reach, start where the inward and outward currents differ least
-        nearest = np.where(np.isfinite(slopes), np.abs(slopes), np.inf).argmin(axis=1)
-        return np.where(crossing.any(axis=1), low[:, 0], grid[0, nearest])
+        rests = crossing.any(axis=1) & stable(low[:, 0], values, current)
+        slow = np.where(np.isfinite(slopes) & (SEARCH_MV <= LINGERS_MV), np.abs(slopes), np.inf).argmin(axis=1)
+        return np.where(rests, low[:, 0], grid[0, slow])
 
     return start
+
+
+def _stable(model: Model) -> Callable[[Array, dict[str, Array], float], NDArray[np.bool_]]:
+    """Does the model return to a voltage at which its currents balance, ``[draw]``, when it is pushed off a little?
+
+    It does if no eigenvalue of its equations there, linearised in all state variables, has a positive real part.
+    """
+    states = ["v", *(name for name in model.parsed.state if name != "v")]
+    equations = [_numpy_function(model, model.parsed.derivatives[name], states) for name in states]
+    gates = [_numpy_function(model, model.initial[name]) for name in states[1:]]
+
+    def changes(at: list[Array], given: dict[str, Any]) -> Array:
+        """``[state, draw]``: time derivatives at a state."""
+        known = given | dict(zip(states, at, strict=True))
+        return np.stack(
+            [np.broadcast_to(function(*[known[name] for name in names]), at[0].shape) for function, names in equations]
+        )
+
+    def stable(v: Array, values: dict[str, Array], current: float) -> NDArray[np.bool_]:
+        given: dict[str, Any] = {name: column[:, 0] for name, column in values.items()} | {
+            "v": v,
+            "I_inj": np.float64(current),
+        }
+        at = [v, *(np.broadcast_to(f(*[given[n] for n in names]), v.shape) for f, names in gates)]
+        columns = []
+        with np.errstate(all="ignore"):
+            for j in range(len(states)):
+                up, down = ([x + sign * _SMALL * (i == j) for i, x in enumerate(at)] for sign in (1, -1))
+                columns.append((changes(up, given) - changes(down, given)) / (2 * _SMALL))
+        jacobian = np.moveaxis(np.stack(columns, axis=1), 2, 0)
+        finite = np.isfinite(jacobian).all(axis=(1, 2))
+        # what cannot be judged keeps its balance point
+        result = np.ones(len(v), dtype=bool)
+        result[finite] = np.linalg.eigvals(jacobian[finite]).real.max(axis=1) <= 0
+        return result
+
+    return stable
 
 
 def _rows(values: dict[str, Array]) -> int:
     return max((len(v) for v in values.values()), default=1)
 
 
-def _numpy_function(model: Model, expression: str) -> tuple[Callable[..., Array], list[str]]:
-    """An expression of the template as a NumPy function of the free parameters, ``v`` and ``I_inj``, in SI units.
+def _numpy_function(
+    model: Model, expression: str, states: Sequence[str] = ("v",)
+) -> tuple[Callable[..., Array], list[str]]:
+    """An expression of the template as a NumPy function of the free parameters, states and ``I_inj``, in SI units.
 
     Every other state variable stands at its initial value.
     """
@@ -107,8 +155,8 @@ def _numpy_function(model: Model, expression: str) -> tuple[Callable[..., Array]
     symbols |= {"white_noise": sympy.Integer(0), "t": sympy.Integer(0), "lastspike": sympy.Float(_NEVER_S)}
     symbols |= {"dt": sympy.Float(model.dt_ms * 1e-3)}
     symbols |= {name: str_to_sympy(code) for name, code in model.parsed.subexpressions.items()}
-    symbols |= {name: str_to_sympy(code) for name, code in model.initial.items() if name != "v"}
-    arguments = [*model.free, "v", "I_inj"]
+    symbols |= {name: str_to_sympy(code) for name, code in model.initial.items() if name not in states}
+    arguments = [*model.free, *states, "I_inj"]
     symbols |= {name: sympy.Float(float(unit)) for name, unit in UNITS.items() if name not in arguments}
     result = str_to_sympy(expression)
     while inner := {s for s in result.free_symbols if s.name in symbols}:
