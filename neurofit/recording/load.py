@@ -61,8 +61,12 @@ def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | N
 
     Examples
     --------
-    >>> recording = load_recording("cell.abf")                           # doctest: +SKIP
-    >>> recording = load_recording("waves/", protocol="IDrest")          # doctest: +SKIP
+    The simulated cell that comes with neurofit; a directory of Igor waves would be
+    ``load_recording("waves/", protocol="IDrest")``.
+
+    >>> from neurofit.recording import fetch_recording
+    >>> load_recording(fetch_recording("simulated"))
+    Recording(17 sweeps of 3000 ms at 0.05 ms, ABF2, 7 findings)
     """
     paths = Path(path) if isinstance(path, (str, Path)) else [Path(part) for part in path]
     try:
