@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from neurofit import stages
-from neurofit.features import SUMMARIES, extract_features
+from neurofit.features import SUMMARIES, recorded_features
 from neurofit.infer import Method, Region, Summaries
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording, parse_sweeps
@@ -77,7 +77,7 @@ def fit(
     chosen = parse_sweeps(sweeps, recording.sweep_numbers) if isinstance(sweeps, str) else list(sweeps)
     cut = split(recording, chosen, step)
     model = stages.with_dividing_step(model, cut.fitted.dt_ms)
-    observed = extract_features(cut.fitted.voltage_mv, cut.fitted.stimulus, sweep_numbers=cut.fitted.sweep_numbers)
+    observed = recorded_features(cut.fitted)
     declared = Summaries.of(observed, stages.measurable(model, features), tolerance)
 
     run = Run(out)

@@ -14,7 +14,7 @@ from neurofit import stages
 from neurofit.check import CheckResult
 from neurofit.check.nearness import Nearness
 from neurofit.check.verdict import Verdict
-from neurofit.features import FeatureTable, extract_features
+from neurofit.features import FeatureTable, extract_features, recorded_features
 from neurofit.infer import Method, Posterior, Region, Summaries
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Finding, Recording, Stimulus
@@ -86,7 +86,7 @@ class Fit:
     @cached_property
     def observed(self) -> FeatureTable:
         """Features of the fitted sweeps, one row."""
-        return _features(self.split.fitted)
+        return recorded_features(self.split.fitted)
 
     @cached_property
     def summaries(self) -> Summaries:
@@ -200,7 +200,3 @@ def load_fit(path: str | Path) -> Fit:
     run.decisions()
     run.must_have("checks/fit.json")
     return Fit(run)
-
-
-def _features(part: Recording) -> FeatureTable:
-    return extract_features(part.voltage_mv, part.stimulus, sweep_numbers=part.sweep_numbers)

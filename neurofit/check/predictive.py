@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from neurofit.features.table import on_scale
 
 Array = NDArray[np.float64]
 
@@ -93,7 +95,7 @@ def compare(
         distance = FARTHEST
         if len(defined) >= FEWEST:
             low, median, high = np.quantile(defined, [0.05, 0.5, 0.95]).tolist()
-            scaled, target = _on_scale(defined, bool(log[j])), _on_scale(recorded[j], bool(log[j]))
+            scaled, target = on_scale(defined, log[j]), on_scale(recorded[j], log[j])
             distance = (target - np.median(scaled)) / np.hypot(tolerance[j], scaled.std())
         result.append(
             Miss(
@@ -108,10 +110,6 @@ def compare(
             )
         )
     return tuple(result)
-
-
-def _on_scale(values: Array, log: bool) -> Array:
-    return np.asarray(np.log(np.maximum(values, 1e-12)) if log else values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +189,12 @@ def count_error(recorded: Array, predicted: Array, tolerance: float) -> float:
     return float(np.sqrt(tolerance**2 + ((miss**2).mean() if spiking.any() else 0.0)))
 
 
+def mean_by_level(levels_pa: ArrayLike, counts: ArrayLike) -> tuple[Array, Array]:
+    """Levels ``[level]``, ascending, and the mean count of the sweeps of each: what an interpolation goes through."""
+    levels, which = np.unique(np.asarray(levels_pa, dtype=np.float64), return_inverse=True)
+    return levels, np.bincount(which, np.asarray(counts, dtype=np.float64)) / np.bincount(which)
+
+
 def compare_counts(
     sweeps: tuple[int, ...],
     levels_pa: Array,
@@ -216,8 +220,7 @@ def compare_counts(
     around = np.round(many + error * np.random.default_rng(seed).standard_normal(many.shape)).clip(min=0)
     low, median, high = np.quantile(around, [0.05, 0.5, 0.95], axis=0)
     model_low, model_high = np.quantile(predicted, [0.05, 0.95], axis=0)
-    levels, which = np.unique(fitted_pa, return_inverse=True)
-    mean = np.bincount(which, weights=fitted_count) / np.bincount(which)
+    levels, mean = mean_by_level(fitted_pa, fitted_count)
     return Counts(
         sweeps,
         levels_pa,

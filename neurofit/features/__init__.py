@@ -1,7 +1,7 @@
 """Voltage and current become a :class:`FeatureTable`: value, unit, defined or not."""
 
 from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES, Feature
-from neurofit.features.extract import as_table, extract_features
+from neurofit.features.extract import as_table, extract_features, recorded_features
 from neurofit.features.statistics import seven_statistics
 from neurofit.features.table import FeatureTable
 
@@ -14,5 +14,6 @@ __all__ = [
     "FeatureTable",
     "as_table",
     "extract_features",
+    "recorded_features",
     "seven_statistics",
 ]

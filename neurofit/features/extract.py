@@ -13,7 +13,7 @@ from neurofit.features.catalogue import PER_CELL, PER_SWEEP, columns_for, featur
 from neurofit.features.spikes import spike_features
 from neurofit.features.table import FeatureTable
 from neurofit.features.windows import Windows
-from neurofit.recording import Stimulus
+from neurofit.recording import Recording, Stimulus
 
 Array = NDArray[np.float64]
 
@@ -71,6 +71,11 @@ def extract_features(
     with np.errstate(invalid="ignore"):
         values[:, log] = np.where(values[:, log] > 0, values[:, log], np.nan)
     return as_table(values, stimulus, numbers)
+
+
+def recorded_features(recording: Recording) -> FeatureTable:
+    """:func:`extract_features` of a recording: one row, its columns named by the sweeps' numbers in the file."""
+    return extract_features(recording.voltage_mv, recording.stimulus, sweep_numbers=recording.sweep_numbers)
 
 
 def rows_of(voltage_mv: ArrayLike, stimulus: Stimulus) -> NDArray[np.floating]:

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from neurofit.errors import BadInput
 from neurofit.features.catalogue import Feature, feature_of
+
+# A logarithm is taken of nothing smaller.
+_LEAST = 1e-12
+
+
+def on_scale(values: ArrayLike, log: ArrayLike) -> NDArray[np.float64]:
+    """Values on their features' own scales, on which tolerances are meant: ``log`` says where that is logarithmic."""
+    plain = np.asarray(values, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.where(log, np.log(np.maximum(plain, _LEAST)), plain)
 
 
 @dataclass(frozen=True, eq=False)

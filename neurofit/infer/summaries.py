@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from neurofit.errors import BadInput
 from neurofit.features import ALWAYS_DEFINED, FEATURES, SUMMARIES, FeatureTable
 from neurofit.features.catalogue import columns_for, feature_of
+from neurofit.features.table import on_scale
 
 # Differences are squashed by asinh beyond this many tolerances: near the observation the network sees them as they
 # are, far away only roughly how far.
@@ -127,9 +128,7 @@ class Summaries:
         """How far each simulation lies from the observation, ``[row, summary]`` in tolerances; NaN where undefined."""
         chosen = table.select(self.names)
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = np.where(self.log, np.log(np.maximum(chosen.values, 1e-12)), chosen.values)
-            target = np.where(self.log, np.log(np.maximum(self.observed, 1e-12)), self.observed)
-            result = (values - target) / self.tolerance
+            result = (on_scale(chosen.values, self.log) - on_scale(self.observed, self.log)) / self.tolerance
         return np.where(chosen.defined, result, np.nan)
 
     def seen_in(self, deviations: NDArray[np.float64]) -> Summaries:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from neurofit.check.predictive import mean_by_level
 from neurofit.errors import BadInput
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import CountsDrawn, Interval, features_comparison_figure, firing_comparison_figure
@@ -194,8 +195,7 @@ def _counts(materials: Sequence[Material]) -> list[dict[str, Any]]:
 
 def _firing(names: Sequence[str], materials: Sequence[Material]) -> list[Picture]:
     fitted = materials[0].parts[0]
-    levels, which = np.unique(np.asarray(fitted.counts["levels_pa"], dtype=np.float64), return_inverse=True)
-    mean = np.bincount(which, np.asarray(fitted.counts["recorded"], dtype=np.float64)) / np.bincount(which)
+    levels, mean = mean_by_level(fitted.counts["levels_pa"], fitted.counts["recorded"])
     pictures = []
     for step in dict.fromkeys(part.step for part in materials[0].parts):
         recorded = [

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from neurofit.check.predictive import MISSED, compare
 from neurofit.features.catalogue import PER_CELL, feature_of
+from neurofit.features.table import on_scale
 from neurofit.recording import Recording
 from neurofit.report.words import sweep_numbers
 from neurofit.stages import SimulationSet
@@ -124,9 +125,7 @@ class FeatureRow:
         """``value`` minus recorded, in tolerances on the feature's scale."""
         if value is None or self.recorded is None:
             return None
-        if self.log:
-            return (math.log(max(value, 1e-12)) - math.log(max(self.recorded, 1e-12))) / self.tolerance
-        return (value - self.recorded) / self.tolerance
+        return float(on_scale(value, self.log) - on_scale(self.recorded, self.log)) / self.tolerance
 
 
 class Material:

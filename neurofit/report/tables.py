@@ -32,11 +32,11 @@ def prediction_table(fit: Fit, part: Recording | None = None, draws: int = 100, 
     pandas.DataFrame
         ``unit``, ``recorded``, ``5 %``, ``median``, ``95 %``, ``defined`` (share of the draws).
     """
-    from neurofit.features import extract_features
+    from neurofit.features import recorded_features
 
     chosen = fit.split.fitted if part is None else part
     predicted = fit.predict(chosen, draws, seed).features
-    recorded = extract_features(chosen.voltage_mv, chosen.stimulus, sweep_numbers=chosen.sweep_numbers)
+    recorded = recorded_features(chosen)
     rows = []
     for j, name in enumerate(predicted.names):
         values = predicted.values[predicted.defined[:, j], j]

@@ -14,8 +14,9 @@ from neurofit.check.nearness import Nearness, nearness
 from neurofit.check.predictive import Counts, compare, compare_counts, count_error
 from neurofit.check.result import CheckResult
 from neurofit.check.verdict import Verdict, decide
-from neurofit.features import SUMMARIES, FeatureTable, extract_features
+from neurofit.features import SUMMARIES, FeatureTable, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
+from neurofit.features.table import on_scale
 from neurofit.infer import Density, Summaries, expected_coverage
 from neurofit.infer.summaries import noisy
 from neurofit.progress import Advance, Progress
@@ -60,7 +61,7 @@ def check_prior(
 
 def _nearness(prior: SimulationSet, fitted: Recording, declared: Summaries, seed: int) -> Nearness:
     """On the fitted features, and on those that the cell does not have."""
-    observed = _features(fitted)
+    observed = recorded_features(fitted)
     lacking = [name for name in SUMMARIES if not observed.select(_columns(name, observed)).defined.any()]
     chosen = dict.fromkeys(feature_of(name).name for name in declared.names) | dict.fromkeys(lacking)
     names = [column for name in chosen for column in _columns(name, observed)]
@@ -69,9 +70,7 @@ def _nearness(prior: SimulationSet, fitted: Recording, declared: Summaries, seed
 
     def scaled(table: FeatureTable) -> Array:
         found = table.select(names)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            on_scale = np.where(log, np.log(np.maximum(found.values, 1e-12)), found.values)
-        return np.where(found.defined, on_scale, np.nan) / tolerance
+        return np.where(found.defined, on_scale(found.values, log), np.nan) / tolerance
 
     simulated = prior.features.rows(np.flatnonzero(prior.valid)[:MOST_REFERENCES])
     labels = [feature_of(name).label for name in names]
@@ -223,7 +222,7 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
 def _counts(cut: Split, predicted: dict[str, SimulationSet], declared: Summaries, seed: int) -> dict[str, Counts]:
     """Recorded and predicted spike counts of each part of the recording."""
     parts = {"fitted": cut.fitted, **cut.held_out}
-    recorded = {name: _spike_counts(_features(part))[0] for name, part in parts.items()}
+    recorded = {name: _spike_counts(recorded_features(part))[0] for name, part in parts.items()}
     simulated = {name: _spike_counts(s.features)[s.valid] for name, s in predicted.items()}
     error = count_error(recorded["fitted"], simulated["fitted"], declared.tolerance_of("spike_count"))
     levels = cut.fitted.stimulus.test_step.level_pa
@@ -240,10 +239,6 @@ def _counts(cut: Split, predicted: dict[str, SimulationSet], declared: Summaries
         )
         for name, part in parts.items()
     }
-
-
-def _features(part: Recording) -> FeatureTable:
-    return extract_features(part.voltage_mv, part.stimulus, sweep_numbers=part.sweep_numbers)
 
 
 def _spike_counts(table: FeatureTable) -> Array:

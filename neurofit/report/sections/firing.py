@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neurofit.check.predictive import mean_by_level
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import CountsDrawn, firing_figure
 from neurofit.report.material import Material
@@ -24,8 +25,7 @@ def firing_section(material: Material) -> dict[str, Any]:
 
 def _pictures(material: Material) -> Iterator[Picture]:
     fitted = material.parts[0]
-    levels, which = np.unique(np.asarray(fitted.counts["levels_pa"], dtype=np.float64), return_inverse=True)
-    mean = np.bincount(which, np.asarray(fitted.counts["recorded"], dtype=np.float64)) / np.bincount(which)
+    levels, mean = mean_by_level(fitted.counts["levels_pa"], fitted.counts["recorded"])
     top = max(float(max(np.max(p.counts["high"]), np.max(p.counts["recorded"]))) for p in material.parts)
     for step in dict.fromkeys(part.step for part in material.parts):
         parts = [part for part in material.parts if part.step == step]
