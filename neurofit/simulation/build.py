@@ -4,8 +4,8 @@ It runs in a process of its own: Brian2's device and preferences are global, and
 of our business. It also lets two programs compile side by side.
 
 What makes gcc vectorise Brian2's neuron loop, all of it needed: finite-math flags, a higher limit on alias checks,
-an ``exprel`` without branches, and nothing in the equations that is looked up or drawn (the current and the noise are
-set by separate operations before the step).
+functions without branches (``vector_math.h``), and nothing in the equations that is looked up or drawn (the current and
+the noise are set by separate operations before the step).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +22,7 @@ import numpy as np
 from neurofit.simulation.compiler import compiler_flags
 from neurofit.template.units import parse_unit, si_unit
 
-# The ternary becomes a blend; where it changes over, both sides are good to 2e-11.
-EXPREL = """
-static inline double _vector_exprel(double x) {
-    const double y = exp(x);
-    return fabs(x) < 1e-5 ? 1.0 + 0.5*x : (y - 1.0)/x;
-}
-"""
-
-# splitmix64 (Steele et al. 2014) of the simulation's key and the time step, then Box-Muller: a simulation's noise is a
-# function of its own key, whatever batch, order or worker it runs in.
-KEYED_NORMAL = """
-static inline double _neurofit_normal(double key, double step) {
-    uint64_t z = (uint64_t)(int64_t)key*0xD1B54A32D192ED03ULL + (uint64_t)(int64_t)step*0x9E3779B97F4A7C15ULL;
-    z = (z ^ (z >> 30))*0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27))*0x94D049BB133111EBULL;
-    z ^= z >> 31;
-    const double u = ((double)(int32_t)(z >> 33) + 0.5)*(1/2147483648.0);
-    const double w = (double)(int32_t)(z & 0x7fffffff)*(6.283185307179586/2147483648.0);
-    return sqrt(-2*log(u))*cos(w);
-}
-"""
+VECTOR_MATH = "vector_math.h"
 
 
 def build(description: dict[str, Any], directory: Path) -> None:
@@ -78,6 +59,7 @@ def build(description: dict[str, Any], directory: Path) -> None:
             "keyed_normal": _functions(b2),
         },
         name="cells",
+        dtype={"v_recorded": np.float32},  # as it is kept, and half as much to write
         **{key: description["spike"][key] for key in ("threshold", "reset", "refractory") if description["spike"]},
     )
     before = {"when": "before_groups"}
@@ -93,6 +75,8 @@ def build(description: dict[str, Any], directory: Path) -> None:
     for name, expression in description["initial"]:
         setattr(group, name, expression)
     b2.run(description["n_samples"] * sample_dt)
+    # what is compiled stands in the program's folder, all of it
+    shutil.copy(Path(__file__).with_name(VECTOR_MATH), directory)
     b2.device.build(directory=str(directory), run=False, with_output=False)
 
     manifest = {
@@ -131,6 +115,7 @@ def _set_preferences(b2: Any) -> None:
     # a preference file of the user's must not change what is compiled
     b2.prefs.reset_to_defaults()
     b2.prefs.codegen.cpp.extra_compile_args_gcc = compiler_flags()
+    b2.prefs.codegen.cpp.headers = [f'"{VECTOR_MATH}"']
     b2.prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count() or 1}"]
     # the compiler's words go to our log, and a signal stops the program instead of cutting its result short
     b2.prefs.logging.std_redirection = False
@@ -138,21 +123,22 @@ def _set_preferences(b2: Any) -> None:
 
 
 def _functions(b2: Any) -> Any:
-    """Replace Brian2's exprel by one that vectorises; the function that makes the noise."""
+    """Replace Brian2's exp and exprel by ours; the function that makes the noise."""
     from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
     from brian2.core.functions import DEFAULT_FUNCTIONS
 
-    exprel = DEFAULT_FUNCTIONS["exprel"].implementations
-    exprel._implementations = {}
-    exprel.add_implementation(CPPCodeGenerator, name="_vector_exprel", code=EXPREL)
+    for name in ("exp", "exprel"):
+        implementations = DEFAULT_FUNCTIONS[name].implementations
+        implementations._implementations = {}
+        implementations.add_implementation(CPPCodeGenerator, code=None, name=f"vector_{name}")
     keyed_normal = b2.Function(lambda key, step: None, arg_units=[1, 1], return_unit=1)
-    keyed_normal.implementations.add_implementation(CPPCodeGenerator, name="_neurofit_normal", code=KEYED_NORMAL)
+    keyed_normal.implementations.add_implementation(CPPCodeGenerator, code=None)
     return keyed_normal
 
 
 def _equations(description: dict[str, Any], units: dict[str, Any]) -> list[str]:
     """The template's equations and what the simulator adds to them."""
-    lines = [description["equations"], f"v_recorded = {recorded_voltage(description)} : volt", "I_inj : amp"]
+    lines = [description["equations"], f"v_recorded = ({recorded_voltage(description)})/mV : 1", "I_inj : amp"]
     if description["uses_noise"]:
         lines.append("white_noise : second**-0.5")
     lines += [f"{name} : {si_unit(units[name].dimensions)} (constant)" for name in description["free"]]

@@ -21,7 +21,7 @@ from neurofit.simulation.compiler import compiler, compiler_flags, compiler_vers
 from neurofit.simulation.process import ending, run_process
 
 # Whatever these say decides what is compiled.
-_SOURCES = ("build.py", "updater.py", "../template/linear.py")
+_SOURCES = ("build.py", "updater.py", "vector_math.h", "../template/linear.py")
 _BUILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from neurofit.simulation.build import main; main(sys.argv[2])"

@@ -21,8 +21,8 @@ from neurofit.template.linear import linear_coefficients
 NAME = "staggered_exponential_euler"
 
 
-# Taken from every a, in 1/s, so that one that happens to be zero (a conductance of 0) divides nothing by zero. Its time
-# constant is 12 days, and what it loses of a step's digits is far below a nanovolt.
+# Taken from an a, in 1/s, that b is divided by, so that one that happens to be zero (a conductance of 0) divides nothing
+# by zero. Its time constant is 12 days, and what it loses of a step's digits is far below a nanovolt.
 _TINY = "1e-6"
 
 
@@ -32,18 +32,25 @@ class StaggeredExponentialEuler(StateUpdateMethod):
     def __call__(self, equations: Any, variables: Any = None, method_options: dict[str, Any] | None = None) -> str:
         terms = {name: e.code for name, e in equations.eq_expressions if name in equations.subexpr_names}
         order = sorted(equations.diff_eq_names, key=lambda name: (name != "v", name))
-        code = []
-        for x in order:
-            a, b = linear_coefficients(x, equations[x].expr.code, terms, hold=True)
-            if a == 0:
-                code.append(f"{x} = {x} + dt*({sympy_to_str(b)})")
-                continue
-            code += [
-                f"_a_{x} = {sympy_to_str(sympy.factor_terms(a))} - {_TINY}",
-                f"_b_{x} = ({sympy_to_str(sympy.factor_terms(b))})/_a_{x}",
-                f"{x} = ({x} + _b_{x})*exp(dt*_a_{x}) - _b_{x}",
-            ]
-        return "\n".join(code)
+        return "\n".join(
+            line for x in order for line in _step(x, *linear_coefficients(x, equations[x].expr.code, terms, hold=True))
+        )
+
+
+def _step(x: str, a: sympy.Expr, b: sympy.Expr) -> list[str]:
+    """One step of ``dx/dt = a x + b`` in Brian2's abstract code."""
+    if a == 0:
+        return [f"{x} = {x} + dt*({sympy_to_str(b)})"]
+    rate = sympy_to_str(sympy.factor_terms(a))
+    if b == 0:
+        return [f"{x} = {x}*exp(dt*({rate}))"]
+    ratio = sympy.cancel(b / a)
+    if sympy.denom(ratio).is_number:
+        # (x_inf - x)/tau: -b/a is x_inf, without a division
+        lines = [f"_a_{x} = {rate}", f"_b_{x} = {sympy_to_str(ratio)}"]
+    else:
+        lines = [f"_a_{x} = {rate} - {_TINY}", f"_b_{x} = ({sympy_to_str(sympy.factor_terms(b))})/_a_{x}"]
+    return [*lines, f"{x} = ({x} + _b_{x})*exp(dt*_a_{x}) - _b_{x}"]
 
 
 StateUpdateMethod.register(NAME, StaggeredExponentialEuler())

@@ -43,7 +43,7 @@ def vectorised_loops(project: Path, unit: str) -> tuple[set[int], int]:
 
 
 @pytest.mark.skipif(not is_gcc(), reason="only gcc reports what it vectorised")
-@pytest.mark.parametrize("name", [name for name in list_models() if load_model(name).spike is None])
+@pytest.mark.parametrize("name", list_models())
 def test_the_loop_over_neurons_is_vectorised(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # everything is written, with the real flags, but only what is looked at is compiled
     monkeypatch.setenv("CXX", wrapped_compiler(tmp_path, TOUCH))
