@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from neurofit.simulation.compiler import compiler_flags
+from neurofit.simulation.compiler import compiler_flags, is_gcc
 from neurofit.template.units import parse_unit, si_unit
 
 VECTOR_MATH = "vector_math.h"
+FLOATS = {"double": np.float64, "single": np.float32}
 
 
 def build(description: dict[str, Any], directory: Path) -> None:
@@ -39,7 +40,7 @@ def build(description: dict[str, Any], directory: Path) -> None:
 
     from neurofit.simulation import updater  # noqa: F401  (registers the scheme)
 
-    _set_preferences(b2)
+    _set_preferences(b2, description["precision"])
     b2.set_device("cpp_standalone", build_on_run=False)
     units = {name: parse_unit(unit) for name, unit in description["units"].items()}
     sample_dt = description["sample_dt_ms"] * b2.ms
@@ -56,10 +57,11 @@ def build(description: dict[str, Any], directory: Path) -> None:
                 n: b2.Quantity(value * units[n].scale, units[n].dimensions) for n, value in description["fixed"].items()
             },
             "injected": stimulus,
-            "keyed_normal": _functions(b2),
+            "keyed_normal": _functions(b2, description["precision"]),
         },
         name="cells",
-        dtype={"v_recorded": np.float32},  # as it is kept, and half as much to write
+        # voltage as it is kept, and half as much to write; keys of 53 bits in any precision
+        dtype={"v_recorded": np.float32, "key": np.float64},
         **{key: description["spike"][key] for key in ("threshold", "reset", "refractory") if description["spike"]},
     )
     before = {"when": "before_groups"}
@@ -69,6 +71,7 @@ def build(description: dict[str, Any], directory: Path) -> None:
         group.run_regularly("white_noise = keyed_normal(key, t_in_timesteps)/sqrt(dt)", order=1, **before)
     monitor = b2.StateMonitor(group, "v_recorded", record=True, dt=sample_dt, order=2, name="monitor", **before)
 
+    group.time_step = description["dt_ms"] * b2.ms
     # parameters, keys and starting voltages come from the command line; the gates then follow from them
     b2.device.apply_run_args()
     group.I_inj = "injected(0*ms, sweep)"
@@ -111,28 +114,34 @@ def recorded_voltage(description: dict[str, Any]) -> str:
     return f"({description['recorded']})*(1 - {recently}) + {spike['drawn_peak_mv']}*mV*{recently}"
 
 
-def _set_preferences(b2: Any) -> None:
+def _set_preferences(b2: Any, precision: str) -> None:
     # a preference file of the user's must not change what is compiled
     b2.prefs.reset_to_defaults()
+    b2.prefs.core.default_float_dtype = FLOATS[precision]
     b2.prefs.codegen.cpp.extra_compile_args_gcc = compiler_flags()
     b2.prefs.codegen.cpp.headers = [f'"{VECTOR_MATH}"']
     b2.prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count() or 1}"]
+    if precision == "single" and is_gcc():
+        # Brian2 writes numbers without the f that keeps them from making doubles of all they meet. Only where neurons
+        # are stepped: the clock stays in double precision.
+        single = "--eval='code_objects/%.o: CXXFLAGS += -fsingle-precision-constant'"
+        b2.prefs.devices.cpp_standalone.extra_make_args_unix += [single]
     # the compiler's words go to our log, and a signal stops the program instead of cutting its result short
     b2.prefs.logging.std_redirection = False
     b2.prefs.core.stop_on_keyboard_interrupt = False
 
 
-def _functions(b2: Any) -> Any:
+def _functions(b2: Any, precision: str) -> Any:
     """Replace Brian2's exp and exprel by ours; the function that makes the noise."""
     from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
     from brian2.core.functions import DEFAULT_FUNCTIONS
 
-    for name in ("exp", "exprel"):
+    for name in ("exp", "expm1", "exprel"):
         implementations = DEFAULT_FUNCTIONS[name].implementations
         implementations._implementations = {}
         implementations.add_implementation(CPPCodeGenerator, code=None, name=f"vector_{name}")
     keyed_normal = b2.Function(lambda key, step: None, arg_units=[1, 1], return_unit=1)
-    keyed_normal.implementations.add_implementation(CPPCodeGenerator, code=None)
+    keyed_normal.implementations.add_implementation(CPPCodeGenerator, code=None, name=f"keyed_normal_{precision}")
     return keyed_normal
 
 
@@ -142,7 +151,8 @@ def _equations(description: dict[str, Any], units: dict[str, Any]) -> list[str]:
     if description["uses_noise"]:
         lines.append("white_noise : second**-0.5")
     lines += [f"{name} : {si_unit(units[name].dimensions)} (constant)" for name in description["free"]]
-    return [*lines, "key : 1 (constant)", "sweep : integer (constant)"]
+    # Brian2's own dt is a double, whatever the precision of everything else
+    return [*lines, "time_step : second (constant, shared)", "key : 1 (constant)", "sweep : integer (constant)"]
 
 
 def main(directory: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.errors import SimulationError
+from neurofit.simulation.build import FLOATS
 from neurofit.simulation.cache import find_or_build
 from neurofit.simulation.process import ending, run_process
 from neurofit.template import Model
@@ -44,6 +45,7 @@ def describe(model: Model, n_samples: int, n_sweeps: int, sample_dt_ms: float) -
         "initial": [[name, expression] for name, expression in model.initial.items() if name != "v"],
         "method": model.method,
         "dt_ms": model.dt_ms,
+        "precision": model.precision,
         "spike": vars(spike) if spike else None,
         "uses_noise": model.parsed.uses_noise,
         "units": dict(model.units),
@@ -125,7 +127,9 @@ class Program:
             f"cells.{parameter}": theta[:, j] * scale
             for j, (parameter, scale) in enumerate(self.manifest["parameters"].items())
         }
-        values |= {"cells.v": start_v_mv * 1e-3, "cells.key": keys.astype(np.float64), "cells.sweep": sweep}
+        values |= {"cells.v": start_v_mv * 1e-3}
+        values = {name: column.astype(FLOATS[self.description["precision"]]) for name, column in values.items()}
+        values |= {"cells.key": keys.astype(np.float64), "cells.sweep": sweep}
         # neurons past the last one repeat it, so that every run has the same whole vectors
         values = {k: np.concatenate([v, np.repeat(v[-1:], N_NEURONS - len(v))]) for k, v in values.items()}
         unused = self.description["n_sweeps"] - len(current_pa)

@@ -21,13 +21,13 @@ from neurofit.template.linear import linear_coefficients
 NAME = "staggered_exponential_euler"
 
 
-# Taken from an a, in 1/s, that b is divided by, so that one that happens to be zero (a conductance of 0) divides nothing
-# by zero. Its time constant is 12 days, and what it loses of a step's digits is far below a nanovolt.
+# Taken from an a, in 1/s, that b is divided by, so that one that happens to be zero (a conductance of 0) divides
+# nothing by zero. Its time constant is 12 days, and what it loses of a step's digits is far below a nanovolt.
 _TINY = "1e-6"
 
 
 class StaggeredExponentialEuler(StateUpdateMethod):
-    """``x <- (x + b/a) exp(a dt) - b/a`` for every ``dx/dt = a x + b``, the voltage first."""
+    """``x <- x + (x + b/a) (exp(a dt) - 1)`` for every ``dx/dt = a x + b``, the voltage first."""
 
     def __call__(self, equations: Any, variables: Any = None, method_options: dict[str, Any] | None = None) -> str:
         terms = {name: e.code for name, e in equations.eq_expressions if name in equations.subexpr_names}
@@ -40,17 +40,17 @@ class StaggeredExponentialEuler(StateUpdateMethod):
 def _step(x: str, a: sympy.Expr, b: sympy.Expr) -> list[str]:
     """One step of ``dx/dt = a x + b`` in Brian2's abstract code."""
     if a == 0:
-        return [f"{x} = {x} + dt*({sympy_to_str(b)})"]
+        return [f"{x} = {x} + time_step*({sympy_to_str(b)})"]
     rate = sympy_to_str(sympy.factor_terms(a))
     if b == 0:
-        return [f"{x} = {x}*exp(dt*({rate}))"]
+        return [f"{x} = {x}*exp(time_step*({rate}))"]
     ratio = sympy.cancel(b / a)
     if sympy.denom(ratio).is_number:
         # (x_inf - x)/tau: -b/a is x_inf, without a division
         lines = [f"_a_{x} = {rate}", f"_b_{x} = {sympy_to_str(ratio)}"]
     else:
         lines = [f"_a_{x} = {rate} - {_TINY}", f"_b_{x} = ({sympy_to_str(sympy.factor_terms(b))})/_a_{x}"]
-    return [*lines, f"{x} = ({x} + _b_{x})*exp(dt*_a_{x}) - _b_{x}"]
+    return [*lines, f"{x} = {x} + ({x} + _b_{x})*expm1(time_step*_a_{x})"]
 
 
 StateUpdateMethod.register(NAME, StaggeredExponentialEuler())

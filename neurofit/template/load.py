@@ -136,6 +136,7 @@ def parse_model(text: str, path: str) -> Model:
         initial={name: REST if formula is None else str(formula) for name, formula in parsed.initial.items()},
         method=file.integration.method,
         dt_ms=file.integration.dt_ms,
+        precision=file.integration.precision,
         spike=_spike(file, parsed),
         parameters=tuple(
             Parameter(name, p.unit, p.value, p.prior, p.description, p.source) for name, p in file.parameters.items()

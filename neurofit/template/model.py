@@ -50,8 +50,8 @@ class Model:
         Expression for the voltage that the electrode reports.
     initial
         ``{state variable: expression}``; ``"rest"`` for ``v`` means the resting potential.
-    method, dt_ms
-        State updater and time step.
+    method, dt_ms, precision
+        State updater, time step, and the arithmetic: ``"double"`` or ``"single"``.
     spike
         For threshold-and-reset models, otherwise ``None``.
     parsed
@@ -69,6 +69,7 @@ class Model:
     initial: Mapping[str, str]
     method: str
     dt_ms: float
+    precision: str
     spike: Spike | None
     parameters: tuple[Parameter, ...]
     parsed: Parsed

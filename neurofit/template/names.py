@@ -14,7 +14,8 @@ PROVIDED_WITH_SPIKES = {"lastspike": "second"}
 
 _SIMULATOR = {
     *("i", "N", "xi", "t_in_timesteps", "not_refractory", "key", "sweep", "v_recorded", "injected", "keyed_normal"),
-    *("cells", "monitor", "stimulus", "brian"),
+    *("cells", "monitor", "stimulus", "brian", "time_step"),
+    *("vector_exp", "vector_expm1", "vector_exprel", "vector_log", "vector_cos_turns", "exp_parts"),
 }
 # Words and macros of the C++ that Brian2 writes.
 _CPP_WORDS = """

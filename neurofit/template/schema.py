@@ -155,6 +155,7 @@ class IntegrationTable(_Closed):
 
     method: Literal["staggered_exponential_euler", "exponential_euler", "euler", "rk2", "rk4"]
     dt_ms: Annotated[float, Field(allow_inf_nan=False, gt=0, le=1)]
+    precision: Literal["double", "single"] = "double"
 
 
 class TemplateFile(_Closed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,24 @@ def test_the_staggered_scheme_beats_brian2s_own(hh: Model, spike_times: Times) -
     wrong = {name: int((counts[name] != counts["reference"]).sum()) for name in ("ours", "theirs")}
     assert wrong["ours"] < wrong["theirs"]
     assert wrong["ours"] <= 4
+
+
+@pytest.mark.slow
+def test_single_precision_costs_less_than_the_time_step_does(hh: Model, spike_times: Times) -> None:
+    theta = hh.table(hh.prior.sample(300, np.random.default_rng(2)))
+    theta["sigma"] = 0.0
+    stimulus = steps(100, 300)
+    double, single, finer = (
+        simulate(model, stimulus, theta).voltage_mv.astype(np.float64)
+        for model in (replace(hh, precision="double"), replace(hh, precision="single"), hh.with_dt(0.0125))
+    )
+    counts = [np.array([len(t) for t in spike_times(voltage)]) for voltage in (double, single, finer)]
+    assert (counts[0] > 0).sum() > 100
+    assert (counts[0] != counts[1]).sum() <= (counts[0] != counts[2]).sum() <= 6
+    precision, step = (np.sqrt(((v - double) ** 2).mean(axis=2)).ravel()[counts[0] > 0] for v in (single, finer))
+    assert np.median(precision) < 0.1 * np.median(step)
+    silent = counts[0] == 0
+    assert np.abs(single - double).max(axis=2).ravel()[silent].max() < 0.05
 
 
 def test_below_threshold_an_integrate_and_fire_cell_is_an_exponential(lif: Model) -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,15 @@ def vectorised_loops(project: Path, unit: str) -> tuple[set[int], int]:
 
 
 @pytest.mark.skipif(not is_gcc(), reason="only gcc reports what it vectorised")
+@pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("name", list_models())
-def test_the_loop_over_neurons_is_vectorised(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_over_neurons_is_vectorised(
+    name: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # everything is written, with the real flags, but only what is looked at is compiled
     monkeypatch.setenv("CXX", wrapped_compiler(tmp_path, TOUCH))
     monkeypatch.setenv("NEUROFIT_CACHE", str(tmp_path))
-    project = compile_for(load_model(name), steps(0)).directory
+    project = compile_for(replace(load_model(name), precision=precision), steps(0)).directory
     for unit in ("cells_stateupdater_codeobject", "cells_run_regularly_1_codeobject"):
         reported, loop = vectorised_loops(project, unit)
         assert loop in reported, unit

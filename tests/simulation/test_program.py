@@ -36,7 +36,7 @@ def fake(tmp_path: Path) -> Callable[[str], Program]:
         folder.mkdir(exist_ok=True)
         (folder / "main").write_text(f"#!/bin/sh\n{script}\n")
         (folder / "main").chmod(0o755)
-        description = {"n_samples": N_SAMPLES, "n_sweeps": 32}
+        description = {"n_samples": N_SAMPLES, "n_sweeps": 32, "precision": "double"}
         return Program(folder, description, {"voltage_file": "v.dat", "parameters": {"C": 1e-12}})
 
     return make
