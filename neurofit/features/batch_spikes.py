@@ -164,25 +164,28 @@ def shapes_of(spikes: Spikes) -> tuple[dict[str, Array], Flags]:
     """The catalogue's features of the spikes' shape, ``{feature: [trace]}``, and ``[trace]`` whether they are sure."""
     n = len(spikes.count)
     result = {name: np.full(n, np.nan) for name in ("threshold", "spike_height", "height_decline", *_OF_THE_FIRST)}
-    sure = ~spikes.tied
+    sure = spikes.sure & ~spikes.tied
     firing, first = spikes.firing, spikes.first
     if not len(firing):
         return result, sure
-    begin, found = _begins(spikes)
-    sure[spikes.trace[~found]] = False
+    begin, begins, certain = _begins(spikes)
+    # a spike without a begin leaves all heights undefined, and shifts the begins of those after it
+    shifts = ~begins & np.append(begins[1:] & (np.diff(spikes.trace) == 0), False)
+    shifts[first] |= ~begins[first]
+    sure[spikes.trace[~certain | shifts]] = False
     onset = spikes.voltage_mv[spikes.trace, begin].astype(np.float64)
-    height = spikes.voltage_mv[spikes.trace, spikes.peak] - onset
-    result["threshold"][firing], result["spike_height"][firing] = onset[first], height[first]
-    several = spikes.count[firing] >= 2
-    rest = (np.add.reduceat(height, first) - height[first])[several] / (spikes.count[firing[several]] - 1)
+    height = np.where(begins, spikes.voltage_mv[spikes.trace, spikes.peak] - onset, np.nan)
+    total, several = np.add.reduceat(height, first), spikes.count[firing] >= 2
+    rest = (total - height[first])[several] / (spikes.count[firing[several]] - 1)
+    result["threshold"][firing] = onset[first]
+    result["spike_height"][firing] = np.where(np.isfinite(total), height[first], np.nan)
     result["height_decline"][firing[several]] = height[first[several]] - rest
     # what follows: the next spike; or the end of the trace, of whose last samples eFEL is of two minds
     following = np.append(spikes.peak, 0)[first + 1]
     end = np.where(several, following, spikes.cut[firing] - 1)
     last_end = np.where(several, following, end - 3)
     last_turn = np.where(several, following, spikes.stop) - 3
-    of_each = zip(firing, begin[first], spikes.peak[first], end, last_end, last_turn, strict=True)
-    for i, *where in of_each:
+    for i, *where in zip(firing, begin[first], spikes.peak[first], end, last_end, last_turn, strict=True):
         if sure[i]:
             shape = _shape(spikes.voltage_mv[i], spikes.dt_ms, *map(int, where))
             sure[i] = shape is not None
@@ -191,33 +194,37 @@ def shapes_of(spikes: Spikes) -> tuple[dict[str, Array], Flags]:
     return result, sure
 
 
-def _begins(spikes: Spikes) -> tuple[Index, Flags]:
-    """``[spike]``: where each begins, and whether that was found beyond doubt."""
+def _begins(spikes: Spikes) -> tuple[Index, Flags, Flags]:
+    """``[spike]``: where each begins, whether it does, and whether that is certain."""
     follows = np.diff(spikes.trace, prepend=-1) == 0
     # the first spike of a step may begin anywhere in it
     earliest = np.where(follows, np.roll(spikes.peak, 1), spikes.start)
-    begin, found = spikes.peak.copy(), np.zeros(len(follows), dtype=bool)
+    begin, begins, certain = spikes.peak.copy(), np.zeros(len(follows), dtype=bool), np.zeros(len(follows), dtype=bool)
+    margin = MARGIN_MV / spikes.dt_ms
     for within_ms in BEGIN_WITHIN_MS:
-        todo = np.flatnonzero(~found)
+        todo = np.flatnonzero(~certain)
         reach = round(within_ms / spikes.dt_ms)
         # columns: ``reach`` + 1 samples before the peak to three after it; of the slopes, one less at either end
         column = spikes.peak[todo, None] + np.arange(-reach - 1, BEGIN_SAMPLES + 1)
         column = np.clip(column, 0, spikes.voltage_mv.shape[1] - 1)
         around = spikes.voltage_mv[spikes.trace[todo, None], column].astype(np.float64)
         slope = (around[:, 2:] - around[:, :-2]) / (2 * spikes.dt_ms)
-        steep = slope >= BEGIN_MV_PER_MS
-        foot = slope[:, :reach] <= BEGIN_MV_PER_MS
+        steep = slope >= BEGIN_MV_PER_MS - margin
+        foot = slope[:, :reach] <= BEGIN_MV_PER_MS + margin
         for ahead in range(1, BEGIN_SAMPLES + 1):
             foot &= steep[:, ahead : ahead + reach]
+        foot &= column[:, 1 : reach + 1] >= earliest[todo, None]
         last = reach - 1 - foot[:, ::-1].argmax(axis=1)
         row = np.arange(len(todo))
         turned = np.minimum(around[row, last + 2], around[row, last + 3]) > around[row, last + 1] + MARGIN_MV
-        doubtful = np.abs(slope - BEGIN_MV_PER_MS) < MARGIN_MV / spikes.dt_ms
+        doubtful = np.abs(slope - BEGIN_MV_PER_MS) < margin
         doubtful &= np.arange(slope.shape[1]) >= last[:, None]
+        begins[todo] = foot.any(axis=1)
         begin[todo] = spikes.peak[todo] - reach + last + 1
-        found[todo] = foot.any(axis=1) & ~doubtful.any(axis=1) & (begin[todo] > earliest[todo])
-        found[todo] &= ~follows[todo] | (turned & (begin[todo] + 1 < spikes.peak[todo]))
-    return begin, found
+        here = ~doubtful.any(axis=1) & (~follows[todo] | (turned & (begin[todo] + 1 < spikes.peak[todo])))
+        nowhere = earliest[todo] > spikes.peak[todo] - reach
+        certain[todo] = np.where(begins[todo], here, nowhere)
+    return begin, begins, certain
 
 
 def _shape(
