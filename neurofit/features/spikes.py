@@ -1,7 +1,8 @@
 """Spikes and their shapes, as eFEL measures them. The only module that imports it.
 
-:mod:`neurofit.features.batch_spikes` works eFEL's definitions out for all traces at once; the few traces that it is not
-sure of are sent to eFEL itself. Recorded and simulated voltage go the same way.
+:mod:`neurofit.features.spike_times` and :mod:`neurofit.features.spike_shapes` work eFEL's definitions out for all
+traces at once; the few traces that they are not sure of are sent to eFEL itself. Recorded and simulated voltage go the
+same way.
 
 eFEL's settings are process-wide and it accepts any name for one in silence, so they are all set here, in one place,
 and put back afterwards.
@@ -17,7 +18,8 @@ import efel
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofit.features.batch_spikes import find_spikes, shapes_of, timing_of
+from neurofit.features.spike_shapes import shapes_of
+from neurofit.features.spike_times import find_spikes, timing_of
 
 # A spike is an upward crossing of this, as recorded.
 SPIKE_THRESHOLD_MV = -20.0
