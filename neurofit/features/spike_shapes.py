@@ -77,10 +77,11 @@ def _begins(spikes: Spikes) -> tuple[Index, Flags, Flags]:
         foot = slope[:, :reach] <= BEGIN_MV_PER_MS + margin
         for ahead in range(1, BEGIN_SAMPLES + 1):
             foot &= steep[:, ahead : ahead + reach]
-        foot &= column[:, 1 : reach + 1] >= earliest[todo, None]
+        since = column[:, 1 : reach + 1] >= earliest[todo, None]
+        foot &= since
         last = reach - 1 - foot[:, ::-1].argmax(axis=1)
-        row = np.arange(len(todo))
-        turned = np.minimum(around[row, last + 2], around[row, last + 3]) > around[row, last + 1] + MARGIN_MV
+        turns = np.minimum(around[:, 2 : reach + 2], around[:, 3 : reach + 3]) > around[:, 1 : reach + 1] + MARGIN_MV
+        turned = (turns & since & (np.arange(reach) <= last[:, None])).any(axis=1)
         doubtful = np.abs(slope - BEGIN_MV_PER_MS) < margin
         doubtful &= np.arange(slope.shape[1]) >= last[:, None]
         begins[todo] = foot.any(axis=1)

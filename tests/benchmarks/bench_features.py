@@ -5,8 +5,8 @@
 One core. The protocol is that of a typical recording: 9 sweeps of 750 ms from -100 to 300 pA, sampled at 0.1 ms;
 one simulation is one parameter set under all of them. ``prior``: draws from the template's prior. ``firing``: those of
 them that fire at least 5 times in 6 to 8 of the 9 sweeps, as most draws of a posterior do. Times are milliseconds of
-the processor per parameter set, the least of the repeats. ``of these sent to eFEL`` is the share of the traces that fire that
-is measured by eFEL itself; ``all by eFEL`` is what the spike features take if all of those are.
+the processor per parameter set, the least of the repeats. ``sent to eFEL`` is the share of the traces that fire that
+eFEL itself measures; ``all by eFEL`` is what the spike features take if it measures every one of them.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def measure(model: Model, stimulus: Stimulus, theta: Array, repeats: int) -> dic
     fires = found.count > 0
     lines["sweeps that fire, of 9"] = f"{fires.sum() / len(voltage):.1f}"
     lines["spikes"] = f"{found.count.sum() / len(voltage):.0f}"
-    lines["of these sent to eFEL"] = f"{sent.sum() / max(1, fires.sum()):.1%}"
+    lines["sent to eFEL"] = f"{sent.sum() / max(1, fires.sum()):.1%}"
     return lines
 
 
