@@ -3,10 +3,14 @@
 neurofit works eFEL's definitions out in NumPy and sends eFEL only the traces that it is not sure of. Followed are those
 of eFEL 5.7's C++ source: ``peak_indices``, ``AP_begin_indices``, ``AP_end_indices``, ``AP_rise_indices``,
 ``AP_fall_indices``, ``min_AHP_indices``, ``min_between_peaks_values``, ``AP_peak_upstroke``, ``AP_peak_downstroke``.
-eFEL is called on the whole trace, with two exceptions that were neurofit's before. The half-width is taken from the
+eFEL is called on the whole trace, with two exceptions. The half-width is taken from the
 trace up to the end of the step, or of a spike in flight there, since eFEL pairs the last rise in the step with the last
 fall of all: a spike after the step would make one of hundreds of milliseconds. And a spike that still rises at the
 step's end, whose peak eFEL takes for the step's if it is the very sample at which the step ends, is not the step's.
+
+neurofit gives eFEL the trace from 10 ms before the step on. A depolarisation block that began before that, was not
+there from the first sample and is highest within the step would be a spike to eFEL on the whole trace, and is none to
+neurofit.
 """
 
 from __future__ import annotations
