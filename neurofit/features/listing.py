@@ -25,7 +25,8 @@ features; `neurofit fit --tolerance feature=value` changes it (for a logarithmic
 numbers for what repeats and junction potentials do. Features in **bold** are fitted by default, if the cell has them.
 
 *Side* is what the verdict counts by: passive, firing, spike shape; *rig* is what the equipment adds. *By* is eFEL's
-name where eFEL measures it.
+name where the definition is eFEL's. These are worked out for all sweeps of all simulations at once, and equal what eFEL
+gives sweep by sweep; the sweeps in which rounding could decide between two samples are measured by eFEL itself.
 """
 
 

@@ -16,6 +16,7 @@ from neurofit.recording.electrode import COARSEST_DT_MS
 PEAK_SMOOTH_MS = 5.0  # for the peak of a deflection
 CHARGE_SMOOTH_MS = 1.0  # for the way there
 BEFORE_EDGE_MS = 2.0
+SOON = 5  # the part of the step, one in so many, by which most membranes are charged
 # After an edge: past the filter's rise, before the membrane has moved much; a little later, to tell how fast it moves.
 JUMP_MS, CREEP_MS = (0.1, 0.3), (0.5, 1.5)
 OUTLYING = 5 * 1.4826  # a jump so many median deviations (5 standard deviations) from the line stands apart
@@ -149,21 +150,31 @@ def membrane_time_constant(
     peak_mohm, electrode_mohm
         ``[row]``; the peak with the electrode's share.
     """
-    down = hyperpolarising(windows)
     result = np.full(len(voltage_mv), np.nan)
-    rows = np.flatnonzero(peak_mohm > electrode_mohm)
-    if not down.any() or not len(rows):
+    down = np.flatnonzero(hyperpolarising(windows))
+    todo = np.flatnonzero(peak_mohm > electrode_mohm)
+    if not len(down):
         return result
-    smooth = _smoothed(voltage_mv[np.ix_(rows, down)][..., windows.step], dt_ms, CHARGE_SMOOTH_MS)
-    weight = np.where(used[rows][:, down], windows.delta_pa[down], 0.0)
-    share = weight / (weight**2).sum(axis=1, keepdims=True) * 1e3
-    mohm = np.einsum("rst,rs->rt", smooth - rest[rows][:, down, None], share)
-    way = (mohm - electrode_mohm[rows, None]) / (peak_mohm - electrode_mohm)[rows, None]
+    weight = np.where(used[:, down], windows.delta_pa[down], 0.0)
     goal = 1 - np.exp(-1)
-    first = (way >= goal).argmax(axis=1)
-    found = np.flatnonzero(first > 0)
-    after, before = way[found, first[found]], way[found, first[found] - 1]
-    result[rows[found]] = (first[found] - (after - goal) / (after - before)) * dt_ms
+    start, stop = windows.step.start, windows.step.stop
+    held = round(CHARGE_SMOOTH_MS / dt_ms)
+    # most get there soon, and need not be looked at to the end of the step
+    for until in (start + (stop - start) // SOON, stop):
+        if not len(todo):
+            break
+        # smoothing holds the window's end, so that only the step's may be one
+        seen = voltage_mv[np.ix_(todo, down, np.arange(start, min(until + held, stop)))]
+        smooth = _smoothed(seen, dt_ms, CHARGE_SMOOTH_MS)[..., : until - start]
+        share = weight[todo] / (weight[todo] ** 2).sum(axis=1, keepdims=True) * 1e3
+        mohm = np.einsum("rst,rs->rt", smooth - rest[todo][:, down, None], share)
+        way = (mohm - electrode_mohm[todo, None]) / (peak_mohm - electrode_mohm)[todo, None]
+        there = way >= goal
+        first = there.argmax(axis=1)
+        found = np.flatnonzero(first > 0)
+        after, before = way[found, first[found]], way[found, first[found] - 1]
+        result[todo[found]] = (first[found] - (after - goal) / (after - before)) * dt_ms
+        todo = todo[~there.any(axis=1)]
     return result
 
 
@@ -187,9 +198,15 @@ def slope(x: Array, y: Array, used: NDArray[np.bool_]) -> Array:
 
 def _median(voltage_mv: Voltage) -> Array:
     """Over time, in double precision; NaN of no samples."""
-    if not voltage_mv.shape[-1]:
+    n = voltage_mv.shape[-1]
+    if not n:
         return np.full(voltage_mv.shape[:-1], np.nan)
-    return np.median(voltage_mv, axis=-1).astype(np.float64)
+    # np.median of finite values, without its search for others and in one partition: an eighth of the time
+    halves = np.partition(voltage_mv, n // 2, axis=-1)
+    middle = halves[..., n // 2]
+    if n % 2 == 0:
+        middle = (halves[..., : n // 2].max(axis=-1) + middle) / 2
+    return middle.astype(np.float64)
 
 
 def _weighted_median(values: Array, weights: Array) -> Array:

@@ -1,7 +1,11 @@
-"""Spikes and their shapes, measured by eFEL. The only module that imports it.
+"""Spikes and their shapes, as eFEL measures them. The only module that imports it.
+
+:mod:`neurofit.features.spike_times` and :mod:`neurofit.features.spike_shapes` work eFEL's definitions out for all
+traces at once; the few traces that they are not sure of are sent to eFEL itself. Recorded and simulated voltage go the
+same way.
 
 eFEL's settings are process-wide and it accepts any name for one in silence, so they are all set here, in one place,
-and put back afterwards. They are the same for recorded and simulated voltage.
+and put back afterwards.
 """
 
 from __future__ import annotations
@@ -13,6 +17,9 @@ from typing import Any
 import efel
 import numpy as np
 from numpy.typing import NDArray
+
+from neurofit.features.spike_shapes import shapes_of
+from neurofit.features.spike_times import find_spikes, timing_of
 
 # A spike is an upward crossing of this, as recorded.
 SPIKE_THRESHOLD_MV = -20.0
@@ -82,25 +89,31 @@ def spike_features(
     dict
         ``{feature: [trace]}``, NaN where undefined; the names are those of the catalogue.
     """
-    result = {name: np.full(len(voltage_mv), np.nan) for name in _UNDEFINED_WITHOUT_SPIKES}
-    result["spike_count"] = np.zeros(len(voltage_mv))
+    voltage_mv = np.ascontiguousarray(voltage_mv)
     start, stop = round(start_ms / dt_ms), round(stop_ms / dt_ms)
     first = max(0, start - round(BEFORE_MS / dt_ms))
-    # a trace that never crosses the threshold has no spikes, and need not be sent to eFEL to hear so
-    spiking = np.flatnonzero(voltage_mv[:, start:stop].max(axis=1) > SPIKE_THRESHOLD_MV)
-    time = (np.arange(voltage_mv.shape[1]) * dt_ms).tolist()
+    spikes = find_spikes(voltage_mv, dt_ms, start, stop, SPIKE_THRESHOLD_MV, first)
+    result = {"spike_count": spikes.count.astype(np.float64), **timing_of(spikes)}
+    sure = spikes.sure
+    if shapes:
+        of_shape, sure_shape = shapes_of(spikes)
+        result |= of_shape
+        sure = sure & sure_shape
+    result |= {name: np.full(len(voltage_mv), np.nan) for name in _UNDEFINED_WITHOUT_SPIKES if name not in result}
+    time = np.arange(voltage_mv.shape[1]) * dt_ms
     names = [*_TIMING, *_SHAPE] if shapes else [*_TIMING]
     with _settings(dt_ms):
-        for i in spiking.tolist():
+        for i in np.flatnonzero(~sure).tolist():
             last = _end_of_step(voltage_mv[i], stop)
             trace = {
-                "T": time[first:last],
+                "T": time[first:last].tolist(),
                 "V": voltage_mv[i, first:last].tolist(),
                 "stim_start": [start_ms],
                 "stim_end": [stop_ms],
             }
-            for name, value in _named(efel.get_feature_values([trace], names, raise_warnings=False)[0]):
-                result[name][i] = value
+            found = dict(_named(efel.get_feature_values([trace], names, raise_warnings=False)[0]))
+            for name, column in result.items():
+                column[i] = found.get(name, 0.0 if name == "spike_count" else np.nan)
     return result
 
 

@@ -209,8 +209,9 @@ def test_settings_are_put_back_after_an_error(monkeypatch):
     efel.set_setting("Threshold", 5.0)
     before = all_settings()
     monkeypatch.setattr(efel, "get_feature_values", fails)
+    flat_top = np.minimum(firing(steps([100.0], 0.1), [[300.0]]), 0.0)  # one of those that are sent to eFEL
     with pytest.raises(OSError, match="eFEL fails"):
-        spike_features(firing(steps([100.0], 0.1), [[300.0]]), 0.1, START_MS, STOP_MS)
+        spike_features(flat_top, 0.1, START_MS, STOP_MS)
     assert all_settings() == before
 
 
