@@ -48,7 +48,8 @@ def test_every_command_has_help(command: str) -> None:
 def test_models() -> None:
     listed = run("models")
     assert listed.exit_code == 0
-    assert re.findall(r"^\w+", listed.output, re.MULTILINE) == ["hh_pospischil", "hh_pospischil_ih", "lif"]
+    names = ["hh_pospischil", "hh_pospischil_ih", "hh_tutorial", "lif"]
+    assert re.findall(r"^\w+", listed.output, re.MULTILINE) == names
     assert "dv/dt" in run("models", "show", "lif").output
     checked = run("models", "check", "hh_pospischil")
     assert checked.exit_code == 0

@@ -23,17 +23,17 @@ SMALL = (GOOD / "small.toml").read_text()
 
 
 def test_what_is_shipped_loads() -> None:
-    assert list_models() == ("hh_pospischil", "hh_pospischil_ih", "lif")
+    assert list_models() == ("hh_pospischil", "hh_pospischil_ih", "hh_tutorial", "lif")
     for name in list_models():
         model = load_model(name)
         assert model.name == name
         assert model.title
         assert model.description
         assert model.references
-        assert len(model.prior) == len(model.free) > 5
+        assert len(model.prior) == len(model.free) >= 2
 
 
-@pytest.mark.parametrize("name", ["hh_pospischil", "hh_pospischil_ih", "lif"])
+@pytest.mark.parametrize("name", list_models())
 def test_every_parameter_says_what_it_is_and_where_it_comes_from(name: str) -> None:
     for parameter in load_model(name).parameters:
         assert len(parameter.source) > 10, parameter.name
@@ -111,7 +111,7 @@ PAPER = {
 }
 
 
-@pytest.mark.parametrize("name", ["hh_pospischil", "hh_pospischil_ih"])
+@pytest.mark.parametrize("name", ["hh_pospischil", "hh_pospischil_ih", "hh_tutorial"])
 def test_the_kinetics_are_the_papers(name: str) -> None:
     model = load_model(name)
     given = {"V_T": -56.2e-3, "tau_max": 1.0, "V_M": -35e-3}
@@ -124,16 +124,35 @@ def test_the_kinetics_are_the_papers(name: str) -> None:
         for v in np.arange(-95.05, 60, 5):
             scale = 1e-3 if term[:2] in ("a_", "b_") else 1e3 if term == "tau_p" else 1
             assert ours(v * 1e-3) * scale == pytest.approx(theirs(v), rel=1e-9), (term, v)
-    assert (model.parsed.derivatives["m"], model.parsed.derivatives["n"]) == (
-        "rate*(a_m*(1 - m) - b_m*m)",
-        "rate*(a_n*(1 - n) - b_n*n)",
-    )
     assert model.parsed.derivatives["p"] == "(p_inf - p)/tau_p"
+
+
+@pytest.mark.parametrize("name", ["hh_pospischil", "hh_pospischil_ih"])
+def test_the_currents_of_a_whole_cell(name: str) -> None:
+    model = load_model(name)
+    for gate in "mhn":
+        assert model.parsed.derivatives[gate] == f"rate*(a_{gate}*(1 - {gate}) - b_{gate}*{gate})"
     assert model.parsed.subexpressions["I_Na"] == "g_Na*C*m**3*h*(E_Na - v)"
     assert model.parsed.subexpressions["I_K"] == "g_K*C*n**4*(E_K - v)"
     assert model.parsed.subexpressions["I_M"] == "g_M*C*p*(E_K - v)"
     values = {p.name: p.value for p in model.parameters}
     assert (values["E_Na"], values["E_K"]) == (50, -90)
+
+
+def test_the_tutorial_cell_is_the_tutorials() -> None:
+    model = load_model("hh_tutorial")
+    for gate in "mhn":
+        assert model.parsed.derivatives[gate] == f"a_{gate}*(1 - {gate}) - b_{gate}*{gate}"
+    assert model.parsed.subexpressions["I_Na"] == "g_Na*m**3*h*(E_Na - v)"
+    assert model.parsed.subexpressions["I_K"] == "g_K*n**4*(E_K - v)"
+    assert model.parsed.subexpressions["I_M"] == "g_M*p*(E_K - v)"
+    assert model.free == ("g_Na", "g_K")
+    assert np.array_equal(model.prior.bounds, [[0.5, 80], [1e-4, 15]])
+    fixed = {p.name: p.value for p in model.parameters if p.prior is None}
+    assert fixed.pop("area") == pytest.approx(np.pi * 70e-4**2)
+    stated = {"C": 1, "g_leak": 0.1, "g_M": 0.07, "tau_max": 600, "V_T": -60, "sigma": 0.1}
+    assert fixed == stated | {"E_leak": -70, "E_Na": 53, "E_K": -107}
+    assert model.initial["v"] == "-70*mV"
 
 
 def _is_exprel(expr: sympy.Expr) -> bool:
