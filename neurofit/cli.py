@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neurofit.errors import BadInput, NeurofitError
+from neurofit.errors import BadInput, NeurofitError, SlowSimulation
 
 app = typer.Typer(
     name="neurofit",
@@ -309,9 +309,19 @@ def _stop(text: str, code: int) -> None:
 
 
 def _quiet() -> None:
-    """Other packages' remarks to their own developers are no news to a user of the command line."""
+    """Other packages' remarks to their own developers are no news to a user of the command line; our warning is."""
     warnings.filterwarnings("ignore", module=r"(nflows|sbi|torch|neo|efel|brian2|joblib)\b")
     logging.getLogger("brian2").setLevel(logging.ERROR)
+    warnings.filterwarnings("always", category=SlowSimulation)
+    show = warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, SlowSimulation):
+            sys.stderr.write(f"neurofit: {message}\n")
+        else:
+            show(message, category, *where, **more)
+
+    warnings.showwarning = say
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from neurofit.errors import CompileError
 from neurofit.simulation.build import digest
-from neurofit.simulation.compiler import compiler, compiler_flags, compiler_version, processor
+from neurofit.simulation.compiler import compiler_flags, compiler_version, processor
 from neurofit.simulation.process import ending, run_process
 
 # Whatever these say decides what is compiled.
@@ -45,7 +45,7 @@ def find_or_build(description: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     Raises
     ------
     CompileError
-        If there is no C++ compiler, it fails, or the cache cannot be used.
+        If the C++ compiler fails, or the cache cannot be used.
     """
     where = cache_dir() / _name(description)
     manifest = _manifest(where)
@@ -80,7 +80,6 @@ def _manifest(where: Path) -> dict[str, Any] | None:
 
 def _build(description: dict[str, Any], where: Path) -> None:
     """Build into a folder beside, and move it into place when it is finished; the lock is held."""
-    compiler()
     # a fixed name, so that what a killed build left behind is found and removed
     project, log = where.with_name(f"{where.name}.building"), where.with_name(f"{where.name}.log")
     for old in (project, where):
