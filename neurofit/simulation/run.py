@@ -64,7 +64,8 @@ def simulate(
     stimulus
         The injected current; voltage is sampled as it is.
     theta
-        ``[draw, parameter]`` in the template's units, columns as in ``model.free``, or a table by name.
+        ``[draw, parameter]`` in the template's units, columns as in ``model.free``, or a table by name. Brian2
+        quantities are converted.
     seed
         Gives every draw its key.
     keys
@@ -74,7 +75,7 @@ def simulate(
     Raises
     ------
     ParameterError
-        For parameters of the wrong shape, name, or not finite.
+        For parameters of the wrong shape, name or dimension, not finite or not possible (a negative capacitance).
     StimulusError
         If the model's time step does not divide the stimulus's.
     CompileError, SimulationError
