@@ -1,4 +1,4 @@
-"""The command line: ``neurofit inspect | models | features | fit | check | predict | report | compare | demo``.
+"""The command line: ``neurofit inspect | models | features | fit | check | predict | report | compare | demo | cache``.
 
 Heavy packages are imported by the commands that need them, so that help and inspection are quick. Exit codes: 0 done,
 1 failed on the way (the same command goes on), 2 bad input (nothing was overwritten).
@@ -11,14 +11,18 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurofit.errors import BadInput, NeurofitError
+from neurofit.errors import BadInput, NeurofitError, SlowSimulation
+
+if TYPE_CHECKING:
+    from neurofit.simulation.entries import Entry
 
 app = typer.Typer(
     name="neurofit",
@@ -242,6 +246,35 @@ def compare(
     _print(f"Comparison, with every feature: {out}")
 
 
+@command(app)
+def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove the programs.")] = False) -> None:
+    """Show the compiled programs that are kept, or remove them: they are compiled again when they are needed."""
+    from rich.table import Table
+
+    from neurofit.simulation import entries
+    from neurofit.simulation.cache import cache_dir
+
+    if clear:
+        removed, left = entries.clear()
+        _print(f"{cache_dir()}: {_programs(removed)} removed.")
+        for entry in left:
+            _print(f"Left as it is: {entry.path.name} ({entry.state}).")
+        return
+    found = entries.entries()
+    table = Table("template", "protocol", "size (MB)", "last used", "state")
+    for entry in found:
+        used = datetime.fromtimestamp(entry.used).isoformat(" ", "minutes")
+        table.add_row(entry.template, entry.protocol, f"{entry.size_bytes / 1e6:.1f}", used, entry.state)
+    if found:
+        _print(table)
+    _print(f"{cache_dir()}: {_programs(found)}.")
+
+
+def _programs(found: Sequence[Entry]) -> str:
+    size_mb = sum(entry.size_bytes for entry in found) / 1e6
+    return f"{len(found)} compiled program{'' if len(found) == 1 else 's'}, {size_mb:.1f} MB"
+
+
 def _fit(
     path: Path,
     model: str,
@@ -309,9 +342,19 @@ def _stop(text: str, code: int) -> None:
 
 
 def _quiet() -> None:
-    """Other packages' remarks to their own developers are no news to a user of the command line."""
+    """Other packages' remarks to their own developers are no news to a user of the command line; our warning is."""
     warnings.filterwarnings("ignore", module=r"(nflows|sbi|torch|neo|efel|brian2|joblib)\b")
     logging.getLogger("brian2").setLevel(logging.ERROR)
+    warnings.filterwarnings("always", category=SlowSimulation)
+    show = warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, SlowSimulation):
+            sys.stderr.write(f"neurofit: {message}\n")
+        else:
+            show(message, category, *where, **more)
+
+    warnings.showwarning = say
 
 
 if __name__ == "__main__":

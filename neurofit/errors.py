@@ -11,10 +11,11 @@
     │   ├── CheckError            arrays that a check cannot compare
     │   └── RunDirectoryError     an output directory that holds something else, or is in use
     └── RunFailed                 it went wrong on the way; exit code 1, what was finished is kept
-        ├── CompileError          the C++ compiler failed or is missing
+        ├── CompileError          the C++ compiler failed
         ├── SimulationError       the compiled program failed, or no simulation was valid
         └── TrainingError         the network did not learn
 
+:class:`SlowSimulation` is a warning: without a C++ compiler simulations go on, only slowly.
 A failed *check* is none of these: it is a result (:class:`neurofit.check.CheckResult`).
 """
 
@@ -92,7 +93,7 @@ class RunFailed(NeurofitError, RuntimeError):
 
 
 class CompileError(RunFailed):
-    """The C++ compiler is missing or refused the generated program."""
+    """The C++ compiler refused the generated program, or the program cannot be kept."""
 
 
 class SimulationError(RunFailed):
@@ -101,3 +102,7 @@ class SimulationError(RunFailed):
 
 class TrainingError(RunFailed):
     """The network did not learn anything usable."""
+
+
+class SlowSimulation(UserWarning):
+    """There is no C++ compiler: simulations give the same result, many times more slowly."""

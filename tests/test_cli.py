@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -37,7 +38,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["inspect", "features", "fit", "check", "predict", "report", "compare", "demo", "models"]
+    "command", ["inspect", "features", "fit", "check", "predict", "report", "compare", "demo", "models", "cache"]
 )
 def test_every_command_has_help(command: str) -> None:
     result = run(command, "--help")
@@ -149,6 +150,23 @@ def test_an_output_directory_of_something_else(cell: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("command", ["check", "predict", "report", "compare"])
 def test_a_directory_without_a_run(tmp_path: Path, command: str) -> None:
     assert_bad_input(run(command, tmp_path), "no run here")
+
+
+@pytest.mark.slow
+def test_without_a_compiler_a_fit_is_slow_and_says_so_once(
+    cell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = ("fit", cell, "--model", "lif", "--rounds", 1, "--simulations", 100, "--out")
+    assert run(*fit, tmp_path / "compiled").exit_code == 0
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr("neurofit.simulation.slow._warned", set())
+    done = run(*fit, tmp_path / "slow")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("no-such-compiler cannot be found") == 1
+    ours, theirs = (np.load(tmp_path / name / "simulations/round-1/all.npz") for name in ("slow", "compiled"))
+    assert np.array_equal(ours["z"], theirs["z"])
+    assert np.abs(ours["voltage_mv"] - theirs["voltage_mv"]).max() < 1e-4
+    assert np.allclose(ours["values"], theirs["values"], rtol=1e-5, atol=1e-4, equal_nan=True)
 
 
 @pytest.mark.slow

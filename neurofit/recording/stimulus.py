@@ -50,7 +50,7 @@ class Stimulus:
     Raises
     ------
     StimulusError
-        If the current is empty, not finite or not two-dimensional, or ``dt_ms`` is not positive.
+        If the current is empty, not finite or not two-dimensional, ``dt_ms`` is not positive, or either has a unit.
 
     Examples
     --------
@@ -64,6 +64,13 @@ class Stimulus:
     """
 
     def __init__(self, current_pa: ArrayLike, dt_ms: float) -> None:
+        for what, given, expected in (
+            ("the injected current", current_pa, "plain numbers in pA"),
+            ("the sampling interval", dt_ms, "a plain number in ms"),
+        ):
+            # Brian2's and other packages' quantities, which NumPy would strip of their units in silence
+            if hasattr(given, "dimensions") or hasattr(given, "dimensionality"):
+                raise StimulusError(f"{what} has a unit", expected=expected, found=type(given).__name__)
         current = np.atleast_2d(np.array(current_pa, dtype=np.float64))
         if current.ndim != 2 or current.size == 0:
             raise StimulusError(

@@ -1,4 +1,4 @@
-"""Model, stimulus, theta and keys become membrane voltage, through Brian2's C++ code generation."""
+"""Model, stimulus, theta and keys become membrane voltage, through Brian2's code generation."""
 
 import neurofit.template  # noqa: F401  (first: it imports Brian2 with care)
 from neurofit.simulation.keys import draw_keys, sweep_keys

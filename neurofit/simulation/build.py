@@ -1,4 +1,4 @@
-"""From a program's description to an executable, through Brian2's C++ code generation.
+"""From a program's description to Brian2's objects, and from these to an executable through its C++ code generation.
 
 It runs in a process of its own: Brian2's device and preferences are global, and the user's own Brian2 session is none
 of our business. It also lets two programs compile side by side.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurofit.simulation.compiler import compiler_flags, is_gcc
 from neurofit.template.units import parse_unit, si_unit
@@ -38,15 +39,44 @@ def build(description: dict[str, Any], directory: Path) -> None:
     """
     import brian2 as b2
 
-    from neurofit.simulation import updater  # noqa: F401  (registers the scheme)
-
     _set_preferences(b2, description["precision"])
     b2.set_device("cpp_standalone", build_on_run=False)
+    no_current = np.zeros((description["n_sweeps"], description["n_samples"]))
+    group, monitor = cells(b2, description, no_current, _functions(b2, description["precision"]))
+    # parameters, keys and starting voltages come from the command line; the gates then follow from them
+    b2.device.apply_run_args()
+    start(group, description)
+    b2.run(description["n_samples"] * description["sample_dt_ms"] * b2.ms)
+    # what is compiled stands in the program's folder, all of it
+    shutil.copy(Path(__file__).with_name(VECTOR_MATH), directory)
+    b2.device.build(directory=str(directory), run=False, with_output=False)
+
+    manifest = {
+        "voltage_file": Path(b2.device.get_array_filename(monitor.variables["v_recorded"])).name,
+        "parameters": {name: parse_unit(description["units"][name]).scale for name in description["free"]},
+        "files": {
+            str(file.relative_to(directory)): digest(file)
+            for file in [directory / "main", *sorted((directory / "static_arrays").iterdir())]
+        },
+    }
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+
+
+def cells(b2: Any, description: dict[str, Any], current_pa: NDArray[np.float64], keyed_normal: Any) -> tuple[Any, Any]:
+    """The neurons of a program and the monitor of their recorded voltage, on whatever device Brian2 is set to.
+
+    Parameters
+    ----------
+    current_pa
+        ``[sweep, time]``.
+    keyed_normal
+        Brian2 function that makes the noise.
+    """
+    from neurofit.simulation import updater  # noqa: F401  (registers the scheme)
+
     units = {name: parse_unit(unit) for name, unit in description["units"].items()}
     sample_dt = description["sample_dt_ms"] * b2.ms
-    stimulus = b2.TimedArray(
-        np.zeros((description["n_samples"], description["n_sweeps"])) * b2.amp, dt=sample_dt, name="stimulus"
-    )
+    stimulus = b2.TimedArray(current_pa.T * 1e-12 * b2.amp, dt=sample_dt, name="stimulus")
     b2.defaultclock.dt = description["dt_ms"] * b2.ms
     group = b2.NeuronGroup(
         description["n_neurons"],
@@ -57,7 +87,7 @@ def build(description: dict[str, Any], directory: Path) -> None:
                 n: b2.Quantity(value * units[n].scale, units[n].dimensions) for n, value in description["fixed"].items()
             },
             "injected": stimulus,
-            "keyed_normal": _functions(b2, description["precision"]),
+            "keyed_normal": keyed_normal,
         },
         name="cells",
         # voltage as it is kept, and half as much to write; keys of 53 bits in any precision
@@ -70,27 +100,15 @@ def build(description: dict[str, Any], directory: Path) -> None:
     if description["uses_noise"]:
         group.run_regularly("white_noise = keyed_normal(key, t_in_timesteps)/sqrt(dt)", order=1, **before)
     monitor = b2.StateMonitor(group, "v_recorded", record=True, dt=sample_dt, order=2, name="monitor", **before)
-
     group.time_step = description["dt_ms"] * b2.ms
-    # parameters, keys and starting voltages come from the command line; the gates then follow from them
-    b2.device.apply_run_args()
+    return group, monitor
+
+
+def start(group: Any, description: dict[str, Any]) -> None:
+    """The current and the gates at the first sample, for voltages and parameters that are set."""
     group.I_inj = "injected(0*ms, sweep)"
     for name, expression in description["initial"]:
         setattr(group, name, expression)
-    b2.run(description["n_samples"] * sample_dt)
-    # what is compiled stands in the program's folder, all of it
-    shutil.copy(Path(__file__).with_name(VECTOR_MATH), directory)
-    b2.device.build(directory=str(directory), run=False, with_output=False)
-
-    manifest = {
-        "voltage_file": Path(b2.device.get_array_filename(monitor.variables["v_recorded"])).name,
-        "parameters": {name: units[name].scale for name in description["free"]},
-        "files": {
-            str(file.relative_to(directory)): digest(file)
-            for file in [directory / "main", *sorted((directory / "static_arrays").iterdir())]
-        },
-    }
-    (directory / "manifest.json").write_text(json.dumps(manifest))
 
 
 def digest(file: Path) -> str:

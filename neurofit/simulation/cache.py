@@ -8,16 +8,18 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import platformdirs
 from filelock import FileLock
 
 from neurofit.errors import CompileError
 from neurofit.simulation.build import digest
-from neurofit.simulation.compiler import compiler, compiler_flags, compiler_version, processor
+from neurofit.simulation.compiler import compiler_flags, compiler_version, processor
 from neurofit.simulation.process import ending, run_process
 
 # Whatever these say decides what is compiled.
@@ -45,19 +47,22 @@ def find_or_build(description: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     Raises
     ------
     CompileError
-        If there is no C++ compiler, it fails, or the cache cannot be used.
+        If the C++ compiler fails, or the cache cannot be used.
     """
     where = cache_dir() / _name(description)
-    manifest = _manifest(where)
+    manifest = manifest_of(where)
     if manifest is not None:
+        with suppress(OSError):
+            # says when it was used last, where the cache may be written to
+            os.utime(where / "manifest.json")
         return where, manifest
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{where}.lock"):
-            manifest = _manifest(where)
+            manifest = manifest_of(where)
             if manifest is None:
                 _build(description, where)
-                manifest = _manifest(where)
+                manifest = manifest_of(where)
     except (OSError, NotImplementedError) as error:
         raise CompileError(
             f"The folder for compiled programs, {where.parent}, cannot be used: {error}. "
@@ -68,7 +73,7 @@ def find_or_build(description: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     return where, manifest
 
 
-def _manifest(where: Path) -> dict[str, Any] | None:
+def manifest_of(where: Path) -> dict[str, Any] | None:
     """What the program's directory says about itself, or None if anything in it is missing or damaged."""
     try:
         manifest = json.loads((where / "manifest.json").read_text())
@@ -80,11 +85,10 @@ def _manifest(where: Path) -> dict[str, Any] | None:
 
 def _build(description: dict[str, Any], where: Path) -> None:
     """Build into a folder beside, and move it into place when it is finished; the lock is held."""
-    compiler()
-    # a fixed name, so that what a killed build left behind is found and removed
-    project, log = where.with_name(f"{where.name}.building"), where.with_name(f"{where.name}.log")
-    for old in (project, where):
+    # what a killed build left is removed, and its compilers, which may outlive it, do not write into this one
+    for old in (where, *where.parent.glob(f"{where.name}.building*")):
         shutil.rmtree(old, ignore_errors=True)
+    project, log = where.with_name(f"{where.name}.building-{uuid4().hex[:8]}"), where.with_name(f"{where.name}.log")
     try:
         project.mkdir()
         (project / "description.json").write_text(json.dumps(description, indent=1))

@@ -10,8 +10,6 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from neurofit.errors import CompileError
-
 _ALWAYS = "-w -O3 -ffast-math -std=c++17"
 # What makes gcc vectorise Brian2's neuron loop. Without peeling for alignment, every neuron goes through the same
 # instructions wherever its arrays happen to lie in memory, so that its voltage is the same to the last bit in any run.
@@ -23,30 +21,18 @@ _GCC = (
 
 
 def compiler() -> list[str]:
-    """The command that ``make`` will use: ``CXX`` from the environment, or g++.
+    """The command that ``make`` will use: ``CXX`` from the environment, or g++."""
+    return shlex.split(os.environ.get("CXX", "")) or ["g++"]
 
-    Raises
-    ------
-    CompileError
-        If there is none, or no ``make``.
-    """
-    command = shlex.split(os.environ.get("CXX", "")) or ["g++"]
-    missing = [name for name in (command[0], "make") if shutil.which(name) is None]
-    if missing:
-        raise CompileError(
-            f"{' and '.join(missing)} cannot be found: neurofit compiles its models with a C++ compiler and make. "
-            "Install them (Debian and Ubuntu: apt install g++ make; macOS: xcode-select --install), "
-            "or set CXX to your compiler."
-        )
-    return command
+
+def missing_tools() -> tuple[str, ...]:
+    """What compiling needs and cannot be found: the compiler, ``make``, both or none."""
+    return tuple(name for name in (compiler()[0], "make") if shutil.which(name) is None)
 
 
 def compiler_version() -> str:
     """The first line of what the compiler says about itself; empty if there is none."""
-    try:
-        return _version(tuple(compiler()))
-    except CompileError:
-        return ""
+    return "" if missing_tools() else _version(tuple(compiler()))
 
 
 def compiler_flags() -> list[str]:

@@ -30,7 +30,7 @@ def draw_keys(seed: int, stream: int, n: int, start: int = 0) -> NDArray[np.uint
         raise ParameterError("this is not a seed", expected="a whole number from 0", found=repr(seed))
     base = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
     with np.errstate(over="ignore"):
-        return _mix(base + np.arange(start, start + n, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> _TOP
+        return mix(base + np.arange(start, start + n, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> _TOP
 
 
 def sweep_keys(keys: ArrayLike, n_sweeps: int) -> NDArray[np.uint64]:
@@ -38,7 +38,7 @@ def sweep_keys(keys: ArrayLike, n_sweeps: int) -> NDArray[np.uint64]:
     draws = np.asarray(keys, dtype=np.uint64)[:, None]
     sweeps = np.arange(1, n_sweeps + 1, dtype=np.uint64)[None, :]
     with np.errstate(over="ignore"):
-        return _mix(_mix(draws) + sweeps * np.uint64(0xD1B54A32D192ED03)) >> _TOP
+        return mix(mix(draws) + sweeps * np.uint64(0xD1B54A32D192ED03)) >> _TOP
 
 
 def checked_keys(keys: ArrayLike, n: int) -> NDArray[np.uint64]:
@@ -59,7 +59,7 @@ def checked_keys(keys: ArrayLike, n: int) -> NDArray[np.uint64]:
     return found.astype(np.uint64)
 
 
-def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of splitmix64 (Steele, Lea and Flood 2014)."""
     with np.errstate(over="ignore"):
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

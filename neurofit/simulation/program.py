@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from neurofit.errors import SimulationError
 from neurofit.simulation.build import FLOATS
 from neurofit.simulation.cache import find_or_build
+from neurofit.simulation.compiler import missing_tools
 from neurofit.simulation.process import ending, run_process
+from neurofit.simulation.slow import SlowProgram, warn_slow
 from neurofit.template import Model
 
 # Neurons of one run of a program: a whole number of vectors, and few enough that the state stays in the cache.
@@ -164,13 +166,17 @@ class Program:
         return result
 
 
-def program(description: dict[str, Any]) -> Program:
-    """The program for a description, from the cache or compiled now.
+def program(description: dict[str, Any]) -> Program | SlowProgram:
+    """The program for a description, from the cache or compiled now; without a compiler, what stands in for it.
 
     Raises
     ------
     CompileError
-        If there is no C++ compiler, it fails, or the cache cannot be used.
+        If the C++ compiler fails, or the cache cannot be used.
     """
+    missing = missing_tools()
+    if missing:
+        warn_slow(missing)
+        return SlowProgram(description)
     directory, manifest = find_or_build(description)
     return Program(directory, description, manifest)

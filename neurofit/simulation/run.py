@@ -14,6 +14,7 @@ from neurofit.recording import Stimulus
 from neurofit.simulation.keys import checked_keys, draw_keys, sweep_keys
 from neurofit.simulation.program import N_NEURONS, Program, describe, program
 from neurofit.simulation.rest import initial_voltage_mv
+from neurofit.simulation.slow import SlowProgram
 from neurofit.template import Model
 
 # A membrane that leaves this range has blown up numerically.
@@ -63,7 +64,8 @@ def simulate(
     stimulus
         The injected current; voltage is sampled as it is.
     theta
-        ``[draw, parameter]`` in the template's units, columns as in ``model.free``, or a table by name.
+        ``[draw, parameter]`` in the template's units, columns as in ``model.free``, or a table by name. Brian2
+        quantities are converted.
     seed
         Gives every draw its key.
     keys
@@ -73,11 +75,16 @@ def simulate(
     Raises
     ------
     ParameterError
-        For parameters of the wrong shape, name, or not finite.
+        For parameters of the wrong shape, name or dimension, not finite or not possible (a negative capacitance).
     StimulusError
         If the model's time step does not divide the stimulus's.
     CompileError, SimulationError
         If the program cannot be built or fails.
+
+    Warns
+    -----
+    SlowSimulation
+        Once in a process, if there is no C++ compiler; the results are the same.
 
     Examples
     --------
@@ -96,8 +103,8 @@ def simulate(
     return Traces(voltage, stimulus.dt_ms, valid_draws(voltage), chosen)
 
 
-def compile_for(model: Model, stimulus: Stimulus) -> Program:
-    """The compiled program for a model and a stimulus's shape (from the cache where it is there)."""
+def compile_for(model: Model, stimulus: Stimulus) -> Program | SlowProgram:
+    """The program for a model and a stimulus's shape: from the cache where it is there, or compiled now."""
     if stimulus.n_sweeps > N_NEURONS:
         raise StimulusError(
             f"{stimulus.n_sweeps} sweeps are more than one run of a program holds",
@@ -124,7 +131,7 @@ def batches(n_draws: int, n_sweeps: int) -> Iterator[slice]:
 
 
 def run_batch(
-    compiled: Program,
+    compiled: Program | SlowProgram,
     model: Model,
     stimulus: Stimulus,
     theta: NDArray[np.float64],

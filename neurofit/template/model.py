@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurofit.errors import ParameterError
 from neurofit.template.equations import Parsed
+from neurofit.template.given import in_unit, numbers, rows_in_units
 from neurofit.template.prior import Family, Prior
+from neurofit.template.quantities import impossible
+from neurofit.template.units import parse_unit
 
 
 @dataclass(frozen=True)
@@ -114,23 +117,27 @@ class Model:
     def array(self, theta: ArrayLike | pd.DataFrame | Mapping[str, ArrayLike]) -> NDArray[np.float64]:
         """``theta`` as ``[n, parameter]`` in the order of :attr:`free`, from an array or a table by name.
 
-        Parameters missing from a table stand at the template's own value.
+        Parameters missing from a table stand at the template's own value. Numbers are in the template's units; Brian2
+        quantities are converted to them.
 
         Raises
         ------
         ParameterError
-            For a wrong number of columns, an unknown name or a value that is not finite.
+            For a wrong number of columns, an unknown name, a quantity of another dimension, or a value that is not
+            finite or that no such quantity can have.
         """
         if isinstance(theta, pd.DataFrame | Mapping):
             array = self._array_by_name(theta)
         else:
-            array = np.atleast_2d(_numbers(theta, "theta"))
-        if array.ndim != 2 or array.shape[1] != len(self.free) or len(array) == 0:
+            array = np.atleast_2d(numbers(rows_in_units(theta, self.free, self.units), "theta"))
+        if array.ndim != 2 or array.shape[1] != len(self.free):
             raise ParameterError(
                 "theta has the wrong shape",
                 expected=f"[draw, {len(self.free)}] with the columns {', '.join(self.free)}",
                 found=f"{array.shape}",
             )
+        if len(array) == 0:
+            raise ParameterError("theta holds no draws", expected="at least one row", found=f"{array.shape}")
         if not np.isfinite(array).all():
             row, column = np.argwhere(~np.isfinite(array))[0]
             raise ParameterError(
@@ -138,6 +145,16 @@ class Model:
                 expected="finite numbers",
                 found=f"{array[row, column]}",
             )
+        for column, name in enumerate(self.free):
+            unit = parse_unit(self.units[name])
+            wrong = impossible(array[:, column], unit)
+            if wrong.any():
+                row = int(wrong.argmax())
+                raise ParameterError(
+                    f"{name} in row {row} is no value that a quantity in {unit} can have",
+                    expected="a positive value",
+                    found=f"{array[row, column]:g} {unit}",
+                )
         return array
 
     def _array_by_name(self, theta: pd.DataFrame | Mapping[str, ArrayLike]) -> NDArray[np.float64]:
@@ -148,7 +165,9 @@ class Model:
                 expected=f"names among {', '.join(self.free)}",
                 found=f"the columns {', '.join(map(str, theta))}",
             )
-        columns = {name: np.atleast_1d(_numbers(theta[name], name)) for name in map(str, theta)}
+        columns = {
+            name: np.atleast_1d(numbers(in_unit(theta[name], name, self.units[name]), name)) for name in map(str, theta)
+        }
         lengths = {name: len(column) for name, column in columns.items() if column.shape != (1,)}
         if any(column.ndim != 1 for column in columns.values()) or len(set(lengths.values())) > 1:
             raise ParameterError(
@@ -159,13 +178,3 @@ class Model:
         n = next(iter(lengths.values()), 1)
         values = {p.name: p.value for p in self.parameters}
         return np.column_stack([np.broadcast_to(columns.get(k, values[k]), n) for k in self.free])
-
-
-def _numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    try:
-        # real numbers only: NumPy itself would drop an imaginary part with no more than a warning
-        return np.asarray(values).astype(np.float64, casting="same_kind" if np.iscomplexobj(values) else "unsafe")
-    except (TypeError, ValueError) as error:
-        raise ParameterError(
-            f"{what} is not made of numbers", expected="an array of numbers", found=str(error)
-        ) from error

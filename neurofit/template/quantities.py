@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from brian2.units.fundamentalunits import Dimension
+from numpy.typing import NDArray
 
 from neurofit.template.names import why_taken
 from neurofit.template.schema import ParameterTable
@@ -65,6 +67,12 @@ def check_parameter(name: str, parameter: ParameterTable, source: Source) -> Non
         raise source.fail(f"{place}.value", f"the capacitance {name} is zero", expected="a value above 0", found=found)
     if unit.dimensions == _VOLT:
         _check_voltage(name, [parameter.value, low, high], unit, numbers, found, source)
+
+
+def impossible(values: NDArray[np.float64], unit: Unit) -> NDArray[np.bool_]:
+    """Which values no quantity in a unit can have: capacitances, conductances and times below 0, capacitances of 0."""
+    negative = (values < 0) & (unit.dimensions in _NOT_NEGATIVE)
+    return np.asarray(negative | ((values == 0) & (unit.dimensions in _NOT_ZERO)))
 
 
 def _unit(place: str, parameter: ParameterTable, source: Source) -> Unit:

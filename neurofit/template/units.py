@@ -98,7 +98,7 @@ def unit_words(dimensions: Dimension) -> str:
     if dimensions.is_dimensionless:
         return "no unit (1)"
     rate = get_unit_for_display(dimensions * get_dimensions(UNITS["second"]))
-    return f"{rate}/s" if rate in ("V", "A", "S", "F") else str(get_unit_for_display(dimensions))
+    return f"{rate}/s" if rate in ("V", "A", "S") else str(get_unit_for_display(dimensions))
 
 
 def _scale(node: ast.AST, *, power: bool = False) -> float:

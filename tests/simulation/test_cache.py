@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from neurofit.cli import app
 from neurofit.errors import CompileError
 from neurofit.recording import Stimulus
-from neurofit.simulation import cache, compile_for, compiler, simulate
+from neurofit.simulation import cache, compile_for, compiler, entries, simulate
 from neurofit.simulation.program import Program, describe
 from neurofit.template import Model
 from tests.simulation.conftest import TEMPLATES, TOUCH, steps, wrapped_compiler
+from tests.simulation.test_program import processes_with
 
 STIMULUS = steps(0, 100)
 
@@ -127,24 +133,6 @@ def test_a_cache_that_may_not_be_written(passive: Model, tmp_path: Path, monkeyp
         compile_for(passive, STIMULUS)
 
 
-@pytest.mark.parametrize("present", [[], ["make"], ["g++"]])
-def test_no_compiler(passive: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, present: list[str]) -> None:
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in present:
-        (tools / name).write_text("#!/bin/sh\n")
-        (tools / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tools))
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setenv("NEUROFIT_CACHE", str(tmp_path / "programs"))
-    missing = " and ".join(name for name in ("g++", "make") if name not in present)
-    with pytest.raises(CompileError) as caught:
-        compile_for(passive, STIMULUS)
-    assert str(caught.value).startswith(f"{missing} cannot be found")
-    assert "apt install g++ make" in str(caught.value)
-    assert "xcode-select" in str(caught.value)
-
-
 def test_a_compiler_that_fails(passive: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = wrapped_compiler(tmp_path, 'echo "x.cpp:1:2: error: the disk has eaten my header" >&2; exit 1')
     monkeypatch.setenv("CXX", failing)
@@ -190,6 +178,125 @@ def test_what_a_killed_build_left_is_no_program(
     assert not leftover.exists()
     assert (where / "main").read_text() == ""
     assert json.loads((where / "manifest.json").read_text())["parameters"]["C"] == pytest.approx(1e-12)
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not file.is_file() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert file.is_file()
+
+
+@pytest.fixture
+def building(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
+    """A process in the middle of a build, in a cache of its own, whose compiler takes for ever."""
+    endless = wrapped_compiler(
+        tmp_path, f'case "$*" in *main.cpp*) touch "{tmp_path}/started"; sleep 1000;; esac; {TOUCH}'
+    )
+    monkeypatch.setenv("NEUROFIT_CACHE", str(tmp_path / "programs"))
+    marker = f"{os.getpid()}-{time.time_ns()}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUILD_AND_RUN, str(TEMPLATES / "passive.toml")],
+        env={**os.environ, "CXX": endless, "NEUROFIT_TEST_MARKER": marker},
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        wait_for(tmp_path / "started")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for left in processes_with(f"NEUROFIT_TEST_MARKER={marker}"):
+            os.kill(left, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="needs /proc to stop what is left")
+def test_a_build_that_was_killed_is_done_again_beside_its_own_compilers(
+    building: subprocess.Popen[str], passive: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    building.kill()
+    building.wait()
+    # what it started goes on, and may write until the end
+    (orphaned,) = (tmp_path / "programs").glob("*.building*")
+    monkeypatch.setenv("CXX", wrapped_compiler(tmp_path, TOUCH))
+    where = compile_for(passive, Stimulus(np.zeros(200), 0.1)).directory
+    assert cache.manifest_of(where) is not None
+    assert not orphaned.exists()
+    assert sorted(path.name for path in where.parent.iterdir()) == [where.name, f"{where.name}.lock"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="needs /proc to stop what is left")
+def test_clearing_leaves_what_is_being_built(copied: Program, building: subprocess.Popen[str]) -> None:
+    before = {entry.state: entry for entry in entries.entries()}
+    assert set(before) == {"whole", "being built"}
+    removed, left = entries.clear()
+    assert [entry.path for entry in removed] == [copied.directory]
+    assert [entry.path for entry in left] == [before["being built"].path]
+    assert building.poll() is None
+    assert [entry.state for entry in entries.entries()] == ["being built"]
+    assert list(cache.cache_dir().glob("*.building*/main.cpp"))
+
+
+def test_what_is_in_the_cache(copied: Program, passive: Model) -> None:
+    os.utime(copied.directory / "manifest.json", (0, 0))
+    long_ago = max(file.stat().st_mtime for file in copied.directory.rglob("*"))
+    compile_for(passive, STIMULUS)
+    (entry,) = entries.entries()
+    assert (entry.template, entry.protocol) == ("passive", "300 ms at 0.1 ms, up to 32 sweeps")
+    assert entry.state == "whole"
+    assert entry.used >= max(long_ago, time.time() - 60)
+    assert entry.size_bytes == sum(file.stat().st_size for file in copied.directory.rglob("*") if file.is_file())
+    for damage in ("half of main", "no manifest", "half a static array"):
+        shutil.copytree(copied.directory, copied.directory.with_name(f"{damage}-{'0' * 20}"))
+        DAMAGE[damage](copied.directory.with_name(f"{damage}-{'0' * 20}"))
+    assert {entry.template: entry.state for entry in entries.entries()} == {
+        "passive": "whole",
+        "half of main": "damaged",
+        "no manifest": "damaged",
+        "half a static array": "damaged",
+    }
+
+
+def test_clearing_removes_what_is_ours_and_nothing_else(copied: Program) -> None:
+    folder, name = copied.directory.parent, copied.directory.name
+    for left_over in (f"{name}.lock", f"{name}.log", f"lif-{'1' * 20}.lock"):
+        (folder / left_over).touch()
+    killed = folder / f"lif-{'1' * 20}.building-12345678"
+    killed.mkdir()
+    (killed / "main").write_text("half a program")
+    others = {
+        folder / "thesis.txt": "precious",
+        folder / f"thesis-{'2' * 20}" / "chapter.txt": "a folder that is named like ours",
+        folder / f"thesis-{'3' * 20}.log": "a log without a lock",
+        folder / "passive" / "description.json": "{}",
+    }
+    for file, text in others.items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    removed, left = entries.clear()
+    assert {entry.template for entry in removed} == {"passive", "lif"}
+    assert sum(entry.size_bytes for entry in removed) > 100_000
+    assert left == []
+    assert {file: file.read_text() for file in folder.rglob("*") if file.is_file()} == others
+    assert entries.entries() == []
+    assert entries.clear() == ([], [])
+
+
+def test_a_cache_that_is_not_there_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEUROFIT_CACHE", str(tmp_path / "nowhere"))
+    assert (entries.entries(), entries.clear()) == ([], ([], []))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_cache_at_the_command_line(copied: Program) -> None:
+    shown = CliRunner().invoke(app, ["cache"])
+    assert shown.exit_code == 0
+    assert re.search(r"passive +│ 300 ms .* whole", shown.output)
+    folder = str(cache.cache_dir())
+    told = CliRunner().invoke(app, ["cache", "--clear"]).output.replace("\n", "")
+    assert re.fullmatch(rf"{folder}: 1 compiled program, \d+\.\d MB removed\.", told)
+    assert CliRunner().invoke(app, ["cache"]).output.replace("\n", "") == f"{folder}: 0 compiled programs, 0.0 MB."
 
 
 @pytest.mark.slow

@@ -238,7 +238,7 @@ def test_theta_by_name_or_by_column() -> None:
     ("theta", "message"),
     [
         (np.zeros((3, 9)), "theta has the wrong shape"),
-        (np.zeros((0, 10)), "theta has the wrong shape"),
+        (np.zeros((0, 10)), "theta holds no draws"),
         (np.zeros((2, 2, 10)), "theta has the wrong shape"),
         ([], "theta has the wrong shape"),
         (5.0, "theta has the wrong shape"),
@@ -254,7 +254,7 @@ def test_theta_by_name_or_by_column() -> None:
         ([["a"] * 10], "theta is not made of numbers"),
         (np.ones((1, 10)) * 1j, "theta is not made of numbers"),
         ([[1.0, 2.0], [1.0]], "theta is not made of numbers"),
-        (pd.DataFrame({"C": []}), "theta has the wrong shape"),
+        (pd.DataFrame({"C": []}), "theta holds no draws"),
         (pd.DataFrame([[1.0, 2.0]], columns=["C", "C"]), "the table's columns do not fit together"),
     ],
 )
