@@ -117,7 +117,7 @@ def test_keys_that_cannot_be_used(lif: Model, keys: object) -> None:
 
 @pytest.mark.parametrize("dt_ms", [0.04, 0.06, 0.01, 0.1234])
 def test_a_time_step_that_does_not_divide(lif: Model, dt_ms: float) -> None:
-    assert lif.dt_ms == 0.05
+    assert lif.dt_ms == 0.0125
     with pytest.raises(StimulusError, match="does not divide") as caught:
         simulate(lif, Stimulus(np.zeros(100), dt_ms), {})
     assert "dt_ms under [integration]" in str(caught.value)
