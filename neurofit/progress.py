@@ -16,8 +16,8 @@ class Progress(Protocol):
         """A line that stays."""
 
     @contextmanager
-    def bar(self, text: str, total: float) -> Iterator[Advance]:
-        """A bar; call what it gives with how much is done by now and a note."""
+    def bar(self, text: str, total: float, begun: int = 0) -> Iterator[Advance]:
+        """A bar; call what it gives with how much is done by now and a note. ``begun`` was done before."""
         yield lambda done, note: None
 
 
@@ -28,7 +28,7 @@ class Silent:
         pass
 
     @contextmanager
-    def bar(self, text: str, total: float) -> Iterator[Advance]:
+    def bar(self, text: str, total: float, begun: int = 0) -> Iterator[Advance]:
         yield lambda done, note: None
 
 
@@ -44,7 +44,7 @@ class Terminal:
         self.console.print(text, markup=False)
 
     @contextmanager
-    def bar(self, text: str, total: float) -> Iterator[Advance]:
+    def bar(self, text: str, total: float, begun: int = 0) -> Iterator[Advance]:
         from rich.progress import (
             BarColumn,
             Progress,
@@ -59,7 +59,7 @@ class Terminal:
             TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
         )  # fmt: skip
         with Progress(*columns, console=self.console) as bars:
-            task = bars.add_task(text, total=total, note="")
+            task = bars.add_task(text, total=total, completed=begun, note="")
 
             def advance(done: float, note: str) -> None:
                 bars.update(task, completed=done, note=note)
