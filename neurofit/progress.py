@@ -53,10 +53,14 @@ class Terminal:
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.table import Column
 
+        # on a narrow terminal the note takes more lines, and nothing else gives way
+        whole, folded = Column(no_wrap=True), Column(overflow="fold")
         columns = (
-            TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(),
-            TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            TextColumn("{task.description}"), BarColumn(bar_width=16, table_column=whole), TaskProgressColumn(),
+            TimeElapsedColumn(table_column=whole), TextColumn("left"), TimeRemainingColumn(table_column=whole),
+            TextColumn("{task.fields[note]}", table_column=folded),
         )  # fmt: skip
         with Progress(*columns, console=self.console) as bars:
             task = bars.add_task(text, total=total, completed=begun, note="")

@@ -84,8 +84,8 @@ class Pool:
             )
         except BrokenExecutor as error:
             raise RunFailed(
-                f"A worker process was lost ({type(error).__name__}): if nobody killed it, perhaps there was too little "
-                "memory. What was finished is kept; run the same command again, with fewer workers."
+                f"A worker process was lost ({type(error).__name__}): if nobody killed it, perhaps there was not "
+                "enough memory. What was finished is kept; run the same command again, with fewer workers."
             ) from error
 
 

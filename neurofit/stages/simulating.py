@@ -202,7 +202,7 @@ class _Tally:
 
     def note(self) -> str:
         rate = (self.done - self._before) / max(time.monotonic() - self._begun, 1e-6)
-        parts = [f"{self.done:,} of {self.n:,}", f"{rate:,.3g} per second"]
+        parts = [f"{self.done:,} of {self.n:,}", f"{rate:,.{0 if rate >= 10 else 1}f}/s"]
         for words, count in zip(REASONS, self._counts.tolist(), strict=True):
             if count and words != REASONS[FINE]:
                 parts.append(f"{100 * count / self.done:.2g} % invalid: {words}")
