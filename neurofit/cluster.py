@@ -37,11 +37,14 @@ def connected(scheduler: str | Client) -> Iterator[Client]:
         return
     try:
         from distributed import Client
+        from distributed.comm import get_address_host_port
     except ImportError as error:
         raise BadInput(
             "a scheduler needs Dask, which is not installed", advice="pip install 'neurofit[cluster]'"
         ) from error
     try:
+        # a client that was given something else than an address takes its time to give up
+        get_address_host_port(scheduler)
         client = Client(scheduler, timeout=ANSWER_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise BadInput(
@@ -104,7 +107,8 @@ def room(client: Client) -> int:
 @contextmanager
 def losses(client: Client) -> Iterator[None]:
     """What a cluster can lose for good, in words."""
-    from distributed import CommClosedError, KilledWorker
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
 
     where = address(client)
     try:
