@@ -36,6 +36,9 @@ from neurofit.errors import RunDirectoryError, RunFailed
 FORMAT = 2
 _PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
 
+# Ends the name of a file that is being written.
+_HALF = ".half"
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -82,6 +85,8 @@ class Run:
         lock = FileLock(self / ".lock")
         try:
             with lock.acquire(timeout=0):
+                for left in self.path.rglob(f".*{_HALF}"):
+                    left.unlink()
                 if not file.is_file():
                     versions = {name: version(name) for name in _PACKAGES}
                     content = {"format": FORMAT, "versions": versions, "decisions": _plain(decisions)}
@@ -199,7 +204,7 @@ class Run:
     def _replacing(self, file: Path) -> Iterator[Path]:
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+            handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=_HALF, dir=file.parent)
             os.close(handle)
             temporary = Path(name)
             try:

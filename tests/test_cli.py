@@ -37,7 +37,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["inspect", "features", "fit", "check", "predict", "report", "compare", "demo", "models"]
+    "command", ["inspect", "features", "simulate", "fit", "check", "predict", "report", "compare", "demo", "models"]
 )
 def test_every_command_has_help(command: str) -> None:
     result = run(command, "--help")

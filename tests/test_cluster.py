@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
@@ -28,7 +29,7 @@ N = 1500
 
 def local_cluster(n_workers: int) -> LocalCluster:
     return LocalCluster(
-        n_workers=n_workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50
+        n_workers=n_workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0", silence_logs=50
     )
 
 
@@ -43,6 +44,13 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
     with Client(cluster, set_as_default=False) as found:
         found.wait_for_workers(2, timeout=60)
         yield found
+
+
+def short_recording() -> nf.Recording:
+    """Six sweeps of 60 ms."""
+    recording = CELL.record()
+    step = recording.stimulus.test_step
+    return recording.select(window_ms=(step.start_ms - 10, step.start_ms + 50))
 
 
 class Killer(Silent):
@@ -62,7 +70,7 @@ class Killer(Silent):
 
 
 def test_a_worker_is_killed_and_every_number_is_that_of_this_machine(client: Client, tmp_path: Path) -> None:
-    recording, model = CELL.record(), nf.load_model("lif")
+    recording, model = short_recording(), nf.load_model("lif")
     options = {"simulations": N, "keep_voltage": N}
     here = nf.simulate_prior(recording, model, tmp_path / "here", workers=1, **options)
     before = client.run(os.getpid)
@@ -118,8 +126,9 @@ def ends_its_worker(number: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_batch_that_ends_every_worker_is_said_so(tmp_path: Path) -> None:
+def test_a_batch_that_ends_every_worker_is_said_so() -> None:
     with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         local_cluster(1) as cluster,
         Client(cluster, set_as_default=False) as client,
         pytest.raises(RunFailed, match="ended every worker"),
