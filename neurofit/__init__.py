@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from neurofit.infer import Method, Posterior, Schedule
     from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording
     from neurofit.result import Fit, load_fit
+    from neurofit.simulating import PriorSimulations, simulate_prior
     from neurofit.simulation import Traces, simulate
     from neurofit.template import Model, list_models, load_model
 
@@ -39,6 +40,7 @@ _WHERE = {
     "Model": "template",
     "NeurofitError": "errors",
     "Posterior": "infer",
+    "PriorSimulations": "simulating",
     "Recording": "recording",
     "RunFailed": "errors",
     "Schedule": "infer",
@@ -53,6 +55,7 @@ _WHERE = {
     "load_recording": "recording",
     "seven_statistics": "features",
     "simulate": "simulation",
+    "simulate_prior": "simulating",
 }
 
 __all__ = [
@@ -64,6 +67,7 @@ __all__ = [
     "Model",
     "NeurofitError",
     "Posterior",
+    "PriorSimulations",
     "Recording",
     "RunFailed",
     "Schedule",
@@ -79,6 +83,7 @@ __all__ = [
     "load_recording",
     "seven_statistics",
     "simulate",
+    "simulate_prior",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``neurofit inspect | models | features | fit | check | predict | report | compare | demo | cache``.
+"""The command line: ``neurofit inspect | models | features | simulate | fit | check | predict | report | compare | ...``.
 
 Heavy packages are imported by the commands that need them, so that help and inspection are quick. Exit codes: 0 done,
 1 failed on the way (the same command goes on), 2 bad input (nothing was overwritten).
@@ -37,6 +37,9 @@ app.add_typer(models, name="models")
 Recorded = Annotated[Path, typer.Argument(help="An .abf file, an .ibw wave, or a folder of .ibw waves.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run directory, as made by 'neurofit fit'.")]
 Protocol = Annotated[str | None, typer.Option(help="Which protocol of a folder that holds several.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Simulate on a Dask cluster: its scheduler's address, such as tcp://node1:8786.")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side; default: one per processor.")]
 
 
@@ -144,13 +147,51 @@ def fit(
     simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     protocol: Protocol = None,
     tolerance: Annotated[
         list[str] | None, typer.Option(help="feature=value in place of the catalogue's tolerance; may be repeated.")
     ] = None,
 ) -> None:
     """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
-    _fit(recording, model, out, sweeps, step, rounds, simulations, seed, workers, protocol, tolerance)
+    _fit(recording, model, out, sweeps, step, rounds, simulations, seed, workers, scheduler, protocol, tolerance)
+
+
+@command(app)
+def simulate(
+    recording: Recorded,
+    model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")],
+    out: Annotated[Path, typer.Option(help="The directory; one that the same command has begun goes on.")],
+    simulations: Annotated[int, typer.Option(min=1, help="Parameter sets to draw from the template's prior.")] = 10_000,
+    sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "all",
+    step: Annotated[int, typer.Option(min=1, help="Which current step.")] = 1,
+    keep_voltage: Annotated[int, typer.Option(min=0, help="Keep the voltage of the first so many, thinned.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    protocol: Protocol = None,
+) -> None:
+    """Simulate a recording's protocol from a template's prior: parameters and features, as many as you like."""
+    from neurofit.progress import Terminal
+    from neurofit.recording import load_recording
+    from neurofit.simulating import simulate_prior
+    from neurofit.template import load_model
+
+    done = simulate_prior(
+        load_recording(recording, protocol=protocol),
+        load_model(model),
+        out,
+        simulations=simulations,
+        seed=seed,
+        sweeps=sweeps,
+        step=step,
+        keep_voltage=keep_voltage,
+        workers=workers,
+        scheduler=scheduler,
+        progress=Terminal(),
+    )
+    for line in done.lines():
+        _print(line)
 
 
 @command(app)
@@ -171,7 +212,7 @@ def demo(
     # the two cells are two runs: one must not stand in the way of the other
     simulated = path == fetch_recording("simulated")
     where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
-    _fit(path, model, where, "even", 1, rounds, simulations, 1, workers, None, None)
+    _fit(path, model, where, "even", 1, rounds, simulations, 1, workers, None, None, None)
 
 
 @command(app)
@@ -285,6 +326,7 @@ def _fit(
     simulations: int | None,
     seed: int,
     workers: int | None,
+    scheduler: str | None,
     protocol: str | None,
     tolerance: list[str] | None,
 ) -> None:
@@ -311,6 +353,7 @@ def _fit(
         method=method,
         tolerance=_tolerances(tolerance or []),
         workers=workers,
+        scheduler=scheduler,
         progress=Terminal(),
     )
     from neurofit.report.tables import closing_lines
@@ -343,7 +386,7 @@ def _stop(text: str, code: int) -> None:
 
 def _quiet() -> None:
     """Other packages' remarks to their own developers are no news to a user of the command line; our warning is."""
-    warnings.filterwarnings("ignore", module=r"(nflows|sbi|torch|neo|efel|brian2|joblib)\b")
+    warnings.filterwarnings("ignore", module=r"(nflows|sbi|torch|neo|efel|brian2|joblib|distributed)\b")
     logging.getLogger("brian2").setLevel(logging.ERROR)
     warnings.filterwarnings("always", category=SlowSimulation)
     show = warnings.showwarning

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from neurofit.stages import SimulationSet
 from neurofit.store import Run
 from neurofit.template import Model
 from neurofit.threads import one_thread
+from neurofit.workers import open_pool
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 def fit(
@@ -33,6 +37,7 @@ def fit(
     features: Sequence[str] = SUMMARIES,
     tolerance: Mapping[str, float] | None = None,
     workers: int | None = None,
+    scheduler: str | Client | None = None,
     progress: Progress | None = None,
 ) -> Fit:
     """Fit a model to a recording: a posterior, predictions of what was held out, checks and a verdict.
@@ -60,6 +65,8 @@ def fit(
         ``{feature: standard deviation}`` in place of the catalogue's, on the feature's own scale.
     workers
         Processes side by side; as many as there are processors by default. It does not change the result.
+    scheduler
+        Simulate on a Dask cluster: the address of its scheduler, or a ``distributed.Client``. Training stays here.
 
     Returns
     -------
@@ -73,7 +80,6 @@ def fit(
         If something went wrong on the way; what was finished is kept.
     """
     method, progress = method or Method(), progress or Silent()
-    workers = workers or os.cpu_count() or 1
     chosen = parse_sweeps(sweeps, recording.sweep_numbers) if isinstance(sweeps, str) else list(sweeps)
     cut = split(recording, chosen, step)
     model = stages.with_dividing_step(model, cut.fitted.dt_ms)
@@ -81,36 +87,38 @@ def fit(
     declared = Summaries.of(observed, stages.measurable(model, features), tolerance)
 
     run = Run(out)
-    with one_thread(), run.started(stages.decisions(recording, chosen, step, model, declared, method, seed)):
+    decided = stages.decisions(recording, chosen, step, model, declared, method, seed)
+    with one_thread(), open_pool(workers, scheduler) as pool, run.started(decided):
         stages.keep_inputs(run, model, cut, recording.findings)
-        stages.compile_all(model, cut, progress)
+        if pool.client is None:
+            stages.compile_all(model, cut, progress)
 
         region, sets, rounds = Region(), list[SimulationSet](), list[stages.Round]()
         for number in range(1, method.rounds + 1):
 
             def propose(number: int = number, region: Region = region) -> np.ndarray:
                 return stages.propose(
-                    region, number, method, len(model.free), seed=seed, workers=workers, progress=progress
+                    region, number, method, len(model.free), seed=seed, workers=pool.workers, progress=progress
                 )
 
             kept = stages.KEPT if number in (1, method.rounds) else 0
             name = f"round {number}"
             sets.append(
                 stages.simulate_set(
-                    run, name, model, cut.fitted, propose, seed=seed, workers=workers, progress=progress, keep=kept
+                    run, name, model, cut.fitted, propose, seed=seed, pool=pool, progress=progress, keep=kept
                 )
             )
             if number == 1:
                 stages.check_prior(run, sets[0], cut.fitted, declared, seed=seed, progress=progress)
             rounds.append(
                 stages.train_round(
-                    run, number, sets, declared, region, method, seed=seed, workers=workers, progress=progress
+                    run, number, sets, declared, region, method, seed=seed, workers=pool.workers, progress=progress
                 )
             )
             region = rounds[-1].region
 
         result = Fit(run)
-        predicted = stages.predict(run, result.posterior, cut, seed=seed, workers=workers, progress=progress)
+        predicted = stages.predict(run, result.posterior, cut, seed=seed, pool=pool, progress=progress)
         outcome = stages.Outcome(declared, model.free, sets, rounds, predicted, cut)
         stages.check_fit(run, outcome, seed=seed, progress=progress)
         result.write_tables()

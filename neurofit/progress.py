@@ -16,8 +16,8 @@ class Progress(Protocol):
         """A line that stays."""
 
     @contextmanager
-    def bar(self, text: str, total: float) -> Iterator[Advance]:
-        """A bar; call what it gives with how much is done by now and a note."""
+    def bar(self, text: str, total: float, begun: int = 0) -> Iterator[Advance]:
+        """A bar; call what it gives with how much is done by now and a note. ``begun`` was done before."""
         yield lambda done, note: None
 
 
@@ -28,7 +28,7 @@ class Silent:
         pass
 
     @contextmanager
-    def bar(self, text: str, total: float) -> Iterator[Advance]:
+    def bar(self, text: str, total: float, begun: int = 0) -> Iterator[Advance]:
         yield lambda done, note: None
 
 
@@ -44,7 +44,7 @@ class Terminal:
         self.console.print(text, markup=False)
 
     @contextmanager
-    def bar(self, text: str, total: float) -> Iterator[Advance]:
+    def bar(self, text: str, total: float, begun: int = 0) -> Iterator[Advance]:
         from rich.progress import (
             BarColumn,
             Progress,
@@ -53,13 +53,17 @@ class Terminal:
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.table import Column
 
+        # on a narrow terminal the note takes more lines, and nothing else gives way
+        whole, folded = Column(no_wrap=True), Column(overflow="fold")
         columns = (
-            TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(),
-            TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            TextColumn("{task.description}"), BarColumn(bar_width=16, table_column=whole), TaskProgressColumn(),
+            TimeElapsedColumn(table_column=whole), TextColumn("left"), TimeRemainingColumn(table_column=whole),
+            TextColumn("{task.fields[note]}", table_column=folded),
         )  # fmt: skip
         with Progress(*columns, console=self.console) as bars:
-            task = bars.add_task(text, total=total, note="")
+            task = bars.add_task(text, total=total, completed=begun, note="")
 
             def advance(done: float, note: str) -> None:
                 bars.update(task, completed=done, note=note)

@@ -6,7 +6,8 @@ that is not is computed. So a killed run loses what it was computing and nothing
     run.toml                 what was decided, and the versions of what ran
     model.toml               the template, as it was
     data.npz                 the sweeps that were fitted and held out
-    simulations/NAME/*.npz   theta, then features batch by batch, then all of it in one file
+    simulations/NAME/        z.npy, features.npy, reason.npy, voltage_mv.npy, a row a simulation; summary.json
+                             (batches/ONE.npz while it is being simulated)
     rounds/N/                network, losses, region
     posterior.csv  checks.json  predictions.csv  report.html
 """
@@ -18,9 +19,10 @@ import json
 import os
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,11 @@ from numpy.typing import NDArray
 
 from neurofit.errors import RunDirectoryError, RunFailed
 
-FORMAT = 1
+FORMAT = 2
 _PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
+
+# Ends the name of a file that is being written.
+_HALF = ".half"
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -80,6 +85,8 @@ class Run:
         lock = FileLock(self / ".lock")
         try:
             with lock.acquire(timeout=0):
+                for left in self.path.rglob(f".*{_HALF}"):
+                    left.unlink()
                 if not file.is_file():
                     versions = {name: version(name) for name in _PACKAGES}
                     content = {"format": FORMAT, "versions": versions, "decisions": _plain(decisions)}
@@ -140,9 +147,32 @@ class Run:
         with np.load(self / name, allow_pickle=False) as found:
             return {key: found[key] for key in found.files}
 
+    def read_array(self, name: str, key: str) -> NDArray[Any]:
+        """One of the arrays of :meth:`write_arrays`, without reading the others."""
+        with np.load(self / name, allow_pickle=False) as found:
+            return np.asarray(found[key])
+
     def write_arrays(self, name: str, arrays: Arrays) -> None:
         with self._replacing(self / name) as temporary, temporary.open("wb") as out:
             np.savez(out, allow_pickle=False, **arrays)
+
+    def write_rows(self, name: str, n: int, blocks: Iterable[NDArray[Any]]) -> None:
+        """A plain ``.npy`` file of ``n`` rows, written block by block, so that they are never in memory together."""
+        rest = iter(blocks)
+        first = next(rest)
+        header = {
+            "descr": np.lib.format.dtype_to_descr(first.dtype),
+            "fortran_order": False,
+            "shape": (n, *first.shape[1:]),
+        }
+        with self._replacing(self / name) as temporary, temporary.open("wb") as out:
+            np.lib.format.write_array_header_1_0(out, header)
+            for block in chain([first], rest):
+                out.write(np.ascontiguousarray(block, dtype=first.dtype).tobytes())
+
+    def rows(self, name: str) -> NDArray[Any]:
+        """What :meth:`write_rows` wrote, read from the disk as it is used; not to be written to."""
+        return np.load(self / name, mmap_mode="r", allow_pickle=False).view(np.ndarray)
 
     def json(self, name: str, compute: Callable[[], Any]) -> Any:
         """Plain values from ``name``, computed and written if they are not there."""
@@ -174,7 +204,7 @@ class Run:
     def _replacing(self, file: Path) -> Iterator[Path]:
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+            handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=_HALF, dir=file.parent)
             os.close(handle)
             temporary = Path(name)
             try:

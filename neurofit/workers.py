@@ -1,27 +1,146 @@
-"""Long jobs side by side in worker processes, each of which says how far it is."""
+"""Work side by side: in this process, in processes beside it, or on the machines of a Dask cluster.
+
+:class:`Pool` is the one place that knows where work runs. What it is given must not care: results come back in any
+order, and every number is the same wherever it was computed.
+"""
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice, starmap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import joblib
+from joblib.externals.loky import get_reusable_executor
 
+from neurofit.errors import RunFailed
 from neurofit.threads import one_thread
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+T = TypeVar("T")
 
 # Called with the share done, 0 to 1, and a note.
 Report = Callable[[float, str], None]
+
+# A local process that has nothing to do ends after this long.
+IDLE_S = 300
+_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where calls run.
+
+    Attributes
+    ----------
+    workers
+        Processes on this machine; with one, calls run in this process.
+    client
+        Of a Dask cluster, which takes the calls instead.
+    """
+
+    workers: int
+    client: Client | None = None
+
+    def unordered(self, job: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """``job(*call)`` for every call, as they end.
+
+        Two calls a worker, no more, are drawn from ``calls`` and not yet taken back at any time, so that memory does
+        not grow with their number. A call whose worker was lost is run again on a cluster.
+
+        Raises
+        ------
+        RunFailed
+            If workers are lost for good. An exception in a call is raised as it is, and the other calls are given up.
+        """
+        calls = iter(calls)
+        if self.client is not None:
+            from neurofit.cluster import losses, room
+
+            executor = self.client.get_executor(pure=False)
+            with losses(self.client):
+                yield from _as_they_end(
+                    executor, partial(room, self.client), partial(executor.shutdown, wait=False), job, calls
+                )
+            return
+        first = list(islice(calls, 2))
+        calls = chain(first, calls)
+        if self.workers == 1 or len(first) < 2:
+            yield from starmap(job, calls)
+            return
+        executor = get_reusable_executor(max_workers=self.workers, timeout=IDLE_S, env=_ONE_THREAD)
+        try:
+            yield from _as_they_end(
+                executor, lambda: 2 * self.workers, partial(executor.shutdown, kill_workers=True), job, calls
+            )
+        except BrokenExecutor as error:
+            raise RunFailed(
+                f"A worker process was lost ({type(error).__name__}): if nobody killed it, perhaps there was not "
+                "enough memory. What was finished is kept; run the same command again, with fewer workers."
+            ) from error
+
+
+def _as_they_end(
+    executor: Executor,
+    room: Callable[[], int],
+    give_up: Callable[[], None],
+    job: Callable[..., T],
+    calls: Iterator[tuple[Any, ...]],
+) -> Iterator[T]:
+    """Results as they end, with as many calls under way as there is room for."""
+    pending: set[Future[T]] = set()
+    try:
+        while True:
+            pending |= {executor.submit(job, *call) for call in islice(calls, max(0, room() - len(pending)))}
+            if not pending:
+                return
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            while done:
+                yield done.pop().result()
+    except BaseException:
+        give_up()
+        raise
+
+
+@contextmanager
+def open_pool(workers: int | None, scheduler: str | Client | None = None) -> Iterator[Pool]:
+    """The pool for a run: processes here, or the cluster of a Dask scheduler.
+
+    Parameters
+    ----------
+    workers
+        Processes on this machine; one for each processor by default.
+    scheduler
+        A Dask scheduler's address, or a client that is connected to one.
+
+    Raises
+    ------
+    BadInput
+        If the scheduler cannot be reached, or its workers cannot be used.
+    """
+    here = workers or os.cpu_count() or 1
+    if scheduler is None:
+        yield Pool(here)
+        return
+    from neurofit.cluster import connected
+
+    with connected(scheduler) as client:
+        yield Pool(here, client)
 
 
 def side_by_side(
     job: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], workers: int, report: Report | None = None
 ) -> list[Any]:
-    """``[job(*a, report) for a in arguments]`` in worker processes.
-
-    Every job runs in a process of its own kind whatever ``workers`` is, so that results do not depend on it.
+    """``[job(*a, report) for a in arguments]`` in worker processes of this machine.
 
     Parameters
     ----------
@@ -36,24 +155,22 @@ def side_by_side(
         watcher = threading.Thread(target=_watch, args=(notes, report, done), daemon=True)
         watcher.start()
         try:
-            with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-                results = joblib.Parallel(n_jobs=max(1, min(workers, len(arguments))))(
-                    joblib.delayed(_noted)(job, a, note) for a, note in zip(arguments, notes, strict=True)
-                )
+            calls = [(i, job, a, note) for i, (a, note) in enumerate(zip(arguments, notes, strict=True))]
+            results = dict(Pool(max(1, min(workers, len(calls)))).unordered(_noted, calls))
         finally:
             done.set()
             watcher.join()
     if report is not None:
         report(1.0, "")
-    return list(results)
+    return [results[i] for i in range(len(arguments))]
 
 
-def _noted(job: Callable[..., Any], arguments: tuple[Any, ...], note: Path) -> Any:
+def _noted(number: int, job: Callable[..., Any], arguments: tuple[Any, ...], note: Path) -> tuple[int, Any]:
     def report(share: float, text: str) -> None:
         note.write_text(f"{share:.4f} {text}")
 
     with one_thread():
-        return job(*arguments, report)
+        return number, job(*arguments, report)
 
 
 def _watch(notes: Sequence[Path], report: Report | None, done: threading.Event) -> None:

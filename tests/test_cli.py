@@ -38,7 +38,8 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["inspect", "features", "fit", "check", "predict", "report", "compare", "demo", "models", "cache"]
+    "command",
+    ["inspect", "features", "simulate", "fit", "check", "predict", "report", "compare", "demo", "models", "cache"],
 )
 def test_every_command_has_help(command: str) -> None:
     result = run(command, "--help")

@@ -47,7 +47,8 @@ def test_what_a_run_leaves_behind(done: Fit) -> None:
     assert not list(path.rglob("*.pkl"))
     # nothing half-written, no batches that were merged
     assert not [p for p in path.rglob(".*") if p.name != ".lock"]
-    assert {p.name for p in (path / "simulations" / "round-1").iterdir()} == {"all.npz", "parameters.npz"}
+    kept = {"z.npy", "features.npy", "reason.npy", "summary.json", "voltage_mv.npy"}
+    assert {p.name for p in (path / "simulations" / "round-1").iterdir()} == kept
 
 
 def test_the_split(done: Fit) -> None:
@@ -115,7 +116,7 @@ def test_a_finished_run_is_not_computed_again(done: Fit, cell: Path) -> None:
         ["report.html", "posterior.csv", "parameters.csv"],
         ["checks/fit.json", "checks/fit-raw.json"],
         ["rounds/2", "simulations/predicted-fitted", "posterior.csv", "parameters.csv", "checks/fit.json"],
-        ["simulations/round-2/all.npz", "rounds/2", "posterior.csv", "checks/fit.json", "checks/fit-summary.json"],
+        ["simulations/round-2/features.npy", "rounds/2", "posterior.csv", "checks/fit.json", "checks/fit-summary.json"],
     ],
     ids=["tables", "checks", "a round", "simulations"],
 )
@@ -176,13 +177,14 @@ def test_killed_anywhere_the_same_command_ends_the_same(done: Fit, cell: Path, t
     out = tmp_path / "run"
     stages = [
         "run.toml",
-        "simulations/round-1/parameters.npz",
-        "simulations/round-1/00000.npz",
-        "simulations/round-1/all.npz",
+        "simulations/round-1/z.npy",
+        "simulations/round-1/batches/00000000-00000341.npz",
+        "simulations/round-1/features.npy",
+        "simulations/round-1/summary.json",
         "rounds/1/network.safetensors",
-        "simulations/round-2/parameters.npz",
+        "simulations/round-2/z.npy",
         "rounds/2/round.json",
-        "simulations/predicted-fitted/parameters.npz",
+        "simulations/predicted-fitted/z.npy",
         "checks/fit-summary.json",
         "posterior.csv",
     ]
@@ -209,7 +211,7 @@ def nobody_left(group: int) -> bool:
 def test_interrupted_by_the_user(done: Fit, cell: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     process = in_a_process(cell, out)
-    wait_for(out / "simulations" / "round-1" / "parameters.npz", process)
+    wait_for(out / "simulations" / "round-1" / "z.npy", process)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) != 0
     assert nobody_left(process.pid), "processes were left behind"

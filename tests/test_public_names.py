@@ -16,6 +16,7 @@ NAMES = {
     "Model",
     "NeurofitError",
     "Posterior",
+    "PriorSimulations",
     "Recording",
     "RunFailed",
     "Schedule",
@@ -31,6 +32,7 @@ NAMES = {
     "load_recording",
     "seven_statistics",
     "simulate",
+    "simulate_prior",
 }
 
 

@@ -27,7 +27,7 @@ class Told:
         self.lines.append(text)
 
     @contextmanager
-    def bar(self, text: str, total: float) -> Iterator[Advance]:
+    def bar(self, text: str, total: float, begun: int = 0) -> Iterator[Advance]:
         self.lines.append(f"bar: {text}")
         yield lambda done, note: None
 

@@ -4,6 +4,7 @@ import errno
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,39 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run.file("page.html", make)
     assert sorted(p.name for p in run.path.iterdir()) == [".lock", "run.toml"]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run")
+    code = (
+        "import os, sys\nfrom neurofit.store import Run\n"
+        "Run(sys.argv[1]).file('a/page.html', lambda path: (path.write_text('half'), os._exit(9)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(run.path)], check=False).returncode == 9
+    assert len(list((run / "a").iterdir())) == 1
+    begin(tmp_path / "run")
+    assert not list((run / "a").iterdir())
+
+
+def test_rows_are_written_block_by_block_and_read_as_they_are_used(tmp_path: Path) -> None:
+    run = begin(tmp_path)
+    values = np.random.default_rng(0).random((10, 2, 3)).astype(np.float32)
+    run.write_rows("x/values.npy", 10, (values[i : i + 3] for i in range(0, 10, 3)))
+    assert np.array_equal(np.load(run / "x/values.npy"), values)
+    found = run.rows("x/values.npy")
+    assert type(found) is np.ndarray
+    assert found.dtype == np.float32
+    assert not found.flags.writeable
+    assert not found.flags.owndata
+    assert np.array_equal(found[7], values[7])
+
+    def interrupted() -> Iterator[np.ndarray]:
+        yield values[:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.write_rows("x/others.npy", 10, interrupted())
+    assert [path.name for path in (run / "x").iterdir()] == ["values.npy"]
 
 
 def test_a_full_disk_in_words(tmp_path: Path) -> None:

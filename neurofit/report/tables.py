@@ -11,7 +11,7 @@ import pandas as pd
 from neurofit.recording import Recording
 from neurofit.recording.recording import ranges
 from neurofit.report.compare import comparison_table, labels
-from neurofit.report.words import interval, number, percent
+from neurofit.report.words import interval, number, percent, reasons
 
 if TYPE_CHECKING:
     from neurofit.result import Fit
@@ -114,8 +114,9 @@ def _counted(fit: Fit) -> str:
     drawn = int(fit.simulations("predicted fitted").valid.sum())
     remarks = fit.parameters["remark"]
     bound = [f"{name} {remark}" for name, remark in remarks.items() if "bound" in str(remark)]
+    why = f" ({reasons(found['invalid_reasons'])})" if found["invalid"] else ""
     return (
-        f"{found['invalid']:,} of {found['simulations']:,} simulations invalid; "
+        f"{found['invalid']:,} of {found['simulations']:,} simulations invalid{why}; "
         f"{percent(fit.rounds[-1].leakage, 1)} of the last density leaked out of its region and was drawn again; "
         f"effective sample size {number(found['efficiency'] * drawn, 2)} of {drawn} draws under the tolerances "
         f"(at least); {'; '.join(bound) if bound else 'no parameter piles up at a bound of its prior'}."

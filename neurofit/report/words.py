@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from neurofit.recording.recording import ranges
 
@@ -134,3 +134,8 @@ def plural(n: int, noun: str) -> str:
 def ohms(sentence: str) -> str:
     """A sentence of another room with its resistances in the unit of the tables."""
     return sentence.replace("Mohm", "MΩ").replace("MOhm", "MΩ")
+
+
+def reasons(counts: Mapping[str, int]) -> str:
+    """``12: voltage became not a number; 3: ...``: invalid simulations, counted."""
+    return "; ".join(f"{n:,}: {words}" for words, n in counts.items())

@@ -19,6 +19,9 @@ from neurofit.template import Model
 
 # A membrane that leaves this range has blown up numerically.
 SANE_MV = (-500.0, 500.0)
+# What became of a draw, in words; its code is the place here.
+REASONS = ("fine", "voltage became not a number", f"voltage left {SANE_MV[0]:g} to {SANE_MV[1]:g} mV")
+FINE, NOT_A_NUMBER, OUT_OF_RANGE = range(3)
 # Programs are compiled for a multiple of this many sweeps, so that one serves any choice of sweeps of a recording.
 SWEEP_COLUMNS = 32
 # The stream of a seed that simulate() takes its keys from.
@@ -35,16 +38,22 @@ class Traces:
         ``[draw, sweep, time]`` in float32, what the electrode would report.
     dt_ms
         Sampling interval, the stimulus's own.
-    valid
-        ``[draw]``: finite and within ``SANE_MV`` throughout, in every sweep.
+    reason
+        ``[draw]``: 0 where the voltage stayed finite and within ``SANE_MV`` in every sweep, else the place in
+        :data:`REASONS` of what went wrong.
     keys
         ``[draw]``: give them back to get the same noise again.
     """
 
     voltage_mv: NDArray[np.float32]
     dt_ms: float
-    valid: NDArray[np.bool_]
+    reason: NDArray[np.uint8]
     keys: NDArray[np.uint64]
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """``[draw]``: nothing went wrong."""
+        return self.reason == FINE
 
 
 def simulate(
@@ -100,7 +109,7 @@ def simulate(
     voltage = np.empty((len(values), stimulus.n_sweeps, stimulus.n_samples), dtype=np.float32)
     for rows in batches(len(values), stimulus.n_sweeps):
         voltage[rows] = run_batch(compiled, model, stimulus, values[rows], chosen[rows])
-    return Traces(voltage, stimulus.dt_ms, valid_draws(voltage), chosen)
+    return Traces(voltage, stimulus.dt_ms, draw_reasons(voltage), chosen)
 
 
 def compile_for(model: Model, stimulus: Stimulus) -> Program | SlowProgram:
@@ -149,9 +158,20 @@ def run_batch(
     return voltage.reshape(n, sweeps, stimulus.n_samples)
 
 
-def valid_draws(voltage_mv: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """``[draw]``: did every sweep stay finite and within ``SANE_MV``?"""
+def draw_reasons(voltage_mv: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """What became of each draw, ``[draw]``, as its place in :data:`REASONS`.
+
+    A voltage that ran away and ended as no number at all counts as the latter.
+    """
     low, high = SANE_MV
     flat = voltage_mv.reshape(len(voltage_mv), -1)
-    # a comparison with NaN is false, so this finds the non-finite ones too
-    return np.asarray((flat.min(axis=1) > low) & (flat.max(axis=1) < high))
+    least, most = flat.min(axis=1), flat.max(axis=1)
+    outside = np.where((least > low) & (most < high), FINE, OUT_OF_RANGE)
+    # the least of values with a NaN among them is NaN
+    return np.where(np.isnan(least), NOT_A_NUMBER, outside).astype(np.uint8)
+
+
+def count_reasons(reason: NDArray[np.uint8]) -> dict[str, int]:
+    """``{words: number of draws}`` of what went wrong, without what did not happen."""
+    counts = np.bincount(reason, minlength=len(REASONS))
+    return {REASONS[code]: int(n) for code, n in enumerate(counts) if n and code != FINE}

@@ -1,13 +1,22 @@
 """The stages of a fit; each finds its result in the run directory, or computes and writes it."""
 
 from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
-from neurofit.stages.inputs import compile_all, decisions, keep_inputs, measurable, read_inputs, with_dividing_step
+from neurofit.stages.inputs import (
+    compile_all,
+    decisions,
+    inputs_decided,
+    keep_inputs,
+    measurable,
+    read_inputs,
+    with_dividing_step,
+)
 from neurofit.stages.predicting import predict
 from neurofit.stages.seeds import stream_seed
-from neurofit.stages.simulating import KEPT, SimulationSet, read_set, simulate_set
+from neurofit.stages.simulating import KEEP_MS, KEPT, SimulationSet, read_set, simulate_set, stream
 from neurofit.stages.training import Round, propose, read_round, train_round
 
 __all__ = [
+    "KEEP_MS",
     "KEPT",
     "NEARNESS",
     "Outcome",
@@ -17,6 +26,7 @@ __all__ = [
     "check_prior",
     "compile_all",
     "decisions",
+    "inputs_decided",
     "keep_inputs",
     "measurable",
     "predict",
@@ -25,6 +35,7 @@ __all__ = [
     "read_round",
     "read_set",
     "simulate_set",
+    "stream",
     "stream_seed",
     "train_round",
     "with_dividing_step",

@@ -22,6 +22,7 @@ from neurofit.infer.summaries import noisy
 from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
 from neurofit.recording.split import Split
+from neurofit.simulation import count_reasons
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import KEEP_MS, SimulationSet
 from neurofit.stages.training import Round, pooled
@@ -215,6 +216,7 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
         "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
         "efficiency": efficiency,
         "invalid": int(sum((~s.valid).sum() for s in sets)),
+        "invalid_reasons": count_reasons(np.concatenate([s.reason for s in sets])),
         "simulations": len(z),
     }
 

@@ -42,6 +42,16 @@ def decisions(
 ) -> dict[str, Any]:
     """Everything that decides a run's result, as plain values; two runs with the same are the same run."""
     return {
+        **inputs_decided(recording, sweeps, step, model),
+        "summaries": {"names": list(declared.names), "tolerance": declared.tolerance.tolist()},
+        "method": method.to_dict(),
+        "seed": seed,
+    }
+
+
+def inputs_decided(recording: Recording, sweeps: Sequence[int], step: int, model: Model) -> dict[str, Any]:
+    """Which recording, sweeps, step and model, as plain values."""
+    return {
         "recording": {
             "path": recording.source.path,
             "sha256": recording.source.sha256,
@@ -52,9 +62,6 @@ def decisions(
             "step": step,
         },
         "model": {"name": model.name, "path": model.path, "sha256": model.sha256, "dt_ms": model.dt_ms},
-        "summaries": {"names": list(declared.names), "tolerance": declared.tolerance.tolist()},
-        "method": method.to_dict(),
-        "seed": seed,
     }
 
 

@@ -9,6 +9,7 @@ from neurofit.recording.split import Split
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import SimulationSet, simulate_set
 from neurofit.store import Run
+from neurofit.workers import Pool
 
 # Posterior draws that are simulated, and of how many the voltage is kept for the figures.
 DRAWS = 300
@@ -16,7 +17,7 @@ DRAWN = 100
 
 
 def predict(
-    run: Run, posterior: Posterior, cut: Split, *, seed: int, workers: int, progress: Progress
+    run: Run, posterior: Posterior, cut: Split, *, seed: int, pool: Pool, progress: Progress
 ) -> dict[str, SimulationSet]:
     """Simulate the same posterior draws under the fitted sweeps and under each held-out part."""
     parts: dict[str, Recording] = {"fitted": cut.fitted, **cut.held_out}
@@ -28,7 +29,7 @@ def predict(
             part,
             lambda: posterior.sample_unbounded(DRAWS, stream_seed(seed, "posterior")),
             seed=seed,
-            workers=workers,
+            pool=pool,
             progress=progress,
             keep=DRAWN,
         )

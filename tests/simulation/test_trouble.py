@@ -11,7 +11,7 @@ from brian2 import amp, ms, mV, nfarad, nS, pA, pF, second, volt
 
 from neurofit.errors import BadInput, ParameterError, StimulusError
 from neurofit.recording import Stimulus
-from neurofit.simulation import simulate, valid_draws
+from neurofit.simulation import REASONS, count_reasons, draw_reasons, simulate
 from neurofit.template import Model
 from tests.simulation.conftest import steps
 
@@ -41,14 +41,33 @@ def test_what_blows_up_is_flagged_and_harms_nobody(passive: Model) -> None:
     assert np.array_equal(alone.voltage_mv[0], traces.voltage_mv[-1])
 
 
-def test_validity() -> None:
-    voltage = np.full((6, 2, 4), -70, dtype=np.float32)
+def test_every_invalid_draw_has_its_reason() -> None:
+    voltage = np.full((8, 2, 4), -70, dtype=np.float32)
     voltage[1, 1, 3] = np.nan
     voltage[2, 0, 0] = np.inf
     voltage[3, 0, 0] = -np.inf
     voltage[4, 1, 2] = 501
     voltage[5, 1, 2] = -499
-    assert valid_draws(voltage).tolist() == [True, False, False, False, False, True]
+    voltage[6, 0, 0], voltage[6, 0, 1] = np.inf, np.nan
+    voltage[7, 0, 0] = -500
+    reason = draw_reasons(voltage)
+    fine, nan, outside = REASONS
+    assert [REASONS[code] for code in reason] == [fine, nan, outside, outside, outside, fine, nan, outside]
+    assert "not a number" in nan
+    assert "-500 to 500 mV" in outside
+    assert count_reasons(reason) == {nan: 2, outside: 4}
+    assert count_reasons(reason[5:6]) == {}
+
+
+def test_each_way_to_blow_up_is_told_apart(passive: Model) -> None:
+    good = {"C": 20.0, "g": 10.0, "E": -70.0, "sigma": 20.0}
+    rows = [good, {**good, "C": 0.0, "E": 0.0}, {**good, "E": 700.0}, {**good, "g": -1000.0}]
+    theta = np.array([[row[name] for name in passive.free] for row in rows])
+    traces = simulate(passive, steps(0), theta, keys=np.arange(len(rows)))
+    assert traces.reason.dtype == np.uint8
+    assert np.array_equal(traces.valid, traces.reason == 0)
+    assert traces.reason[[0, 2]].tolist() == [0, 2]
+    assert not traces.valid[[1, 3]].any()
 
 
 @pytest.mark.parametrize(

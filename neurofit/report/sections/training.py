@@ -11,7 +11,7 @@ import numpy as np
 from neurofit.report.embed import picture
 from neurofit.report.figures import coverage_figure, loss_figure, marginal_coverage_figure, nearest_figure
 from neurofit.report.material import Material
-from neurofit.report.words import number, percent, plural
+from neurofit.report.words import number, percent, plural, reasons
 
 
 def calibration_section(material: Material) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def calibration_section(material: Material) -> dict[str, Any]:
         "drawn": drawn,
         "low": found["efficiency"] < 0.01,
         "invalid": f"{found['invalid']:,}",
+        "reasons": reasons(found["invalid_reasons"]),
         "simulations": f"{found['simulations']:,}",
         "leakage": percent(fit.rounds[-1].leakage, 1),
     }
