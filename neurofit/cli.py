@@ -1,4 +1,4 @@
-"""The command line: ``neurofit inspect | models | features | simulate | fit | check | predict | report | compare | ...``.
+"""The command line: ``neurofit COMMAND``; ``neurofit --help`` lists them.
 
 Heavy packages are imported by the commands that need them, so that help and inspection are quick. Exit codes: 0 done,
 1 failed on the way (the same command goes on), 2 bad input (nothing was overwritten).

@@ -12,8 +12,9 @@ import json
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.cluster import differences, versions
-from neurofit.errors import RunFailed
+from neurofit.errors import RunFailed, SlowSimulation
 from neurofit.features.extract import extract_features
 from neurofit.recording import Stimulus
 from neurofit.simulation import FINE, compile_for, draw_reasons, run_batch
@@ -88,9 +89,12 @@ def simulate_features(
 
 def _measure(job: bytes, rows: slice, theta: NDArray[np.float64], keys: NDArray[np.uint64], kept: int) -> Simulated:
     started = time.perf_counter()
-    with _ALONE:
+    with _ALONE, warnings.catch_warnings():
+        # whoever began the run has been told
+        warnings.simplefilter("ignore", SlowSimulation)
         model, stimulus, sweep_numbers, keep_every = _unpacked(job)
-    voltage = run_batch(compile_for(model, stimulus), model, stimulus, theta, keys)
+        compiled = compile_for(model, stimulus)
+    voltage = run_batch(compiled, model, stimulus, theta, keys)
     reason = draw_reasons(voltage)
     with _ALONE, one_thread():
         features = extract_features(
@@ -111,6 +115,7 @@ def _packed(model: Model, stimulus: Stimulus, sweep_numbers: Sequence[int], keep
         "template": model.text,
         "path": model.path,
         "dt_ms": model.dt_ms,
+        "precision": model.precision,
         "sample_dt_ms": stimulus.dt_ms,
         "sweep_numbers": [int(number) for number in sweep_numbers],
         "keep_every": keep_every,
@@ -131,5 +136,6 @@ def _unpacked(job: bytes) -> tuple[Model, Stimulus, list[int], int]:
             f"A worker on {socket.gethostname()} that joined later is not like the others: the run was begun with "
             f"{', '.join(f'{name} {number}' for name, number in different.items())}."
         )
-    model = parse_model(about["template"], about["path"]).with_dt(about["dt_ms"])
+    model = parse_model(about["template"], about["path"])
+    model = replace(model, dt_ms=about["dt_ms"], precision=about["precision"])
     return model, Stimulus(current_pa, about["sample_dt_ms"]), about["sweep_numbers"], about["keep_every"]

@@ -77,8 +77,8 @@ def warn_slow(missing: tuple[str, ...]) -> None:
             return
         _warned.add(missing)
     warnings.warn(
-        f"{' and '.join(missing)} cannot be found, so models are not compiled and every simulation takes 10 to 20 "
-        "times as long. The results are the same to within rounding, and one sample in the times of spikes. To be "
+        f"{' and '.join(missing)} cannot be found, so models are not compiled and every simulation takes 20 to 40 "
+        "times as long. The results are the same to within 0.05 mV, and one sample in the times of spikes. To be "
         "fast again, install a C++ compiler and make (Debian and Ubuntu: apt install g++ make; macOS: xcode-select "
         "--install), or set CXX to your compiler.",
         SlowSimulation,

@@ -21,7 +21,7 @@ import argparse
 import resource
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ from neurofit.features.table import on_scale
 from neurofit.recording import Stimulus
 from neurofit.simulation.keys import draw_keys
 from neurofit.simulation.program import Program
-from neurofit.simulation.run import compile_for, run_batch, valid_draws
+from neurofit.simulation.run import FINE, compile_for, draw_reasons, run_batch
 from neurofit.template import Model, list_models, load_model, parse_model
 
 Array = NDArray[np.float64]
@@ -50,6 +50,7 @@ class Run:
     """One scheme at one step: its program, the error of each thing that is compared, and the least time."""
 
     scheme: str
+    precision: str
     dt_ms: float
     model: Model
     program: Program
@@ -99,11 +100,11 @@ def compare(shipped: Model, schemes: Sequence[str], repeats: int) -> None:
     stimulus, n = protocol(shipped)
     quiet = parse_model(shipped.text.replace("sigma*white_noise", "0*sigma*white_noise"), shipped.name)
     theta = shipped.prior.sample(n, np.random.default_rng(0))
-    exact = seen(prepared(quiet, STAGGERED, REFERENCE_MS, stimulus), stimulus, theta)
-    wanted = [(STAGGERED, dt) for dt in STEPS_MS]
-    wanted += [(BRIAN2S, dt) for dt in (*SMALL_MS, *STEPS_MS)]
-    wanted += [(scheme, dt) for scheme in schemes for dt in STEPS_MS]
-    runs = [prepared(quiet, scheme, dt, stimulus) for scheme, dt in wanted]
+    exact = seen(prepared(quiet, STAGGERED, "double", REFERENCE_MS, stimulus), stimulus, theta)
+    wanted = [(STAGGERED, precision, dt) for precision in ("double", "single") for dt in STEPS_MS]
+    wanted += [(BRIAN2S, "double", dt) for dt in (*SMALL_MS, *STEPS_MS)]
+    wanted += [(scheme, "double", dt) for scheme in schemes for dt in STEPS_MS]
+    runs = [prepared(quiet, scheme, precision, dt, stimulus) for scheme, precision, dt in wanted]
     for run in runs:
         judge(run, seen(run, stimulus, theta), exact)
     for _ in range(repeats - 1):
@@ -114,7 +115,7 @@ def compare(shipped: Model, schemes: Sequence[str], repeats: int) -> None:
     sys.stdout.write(f"\n## {shipped.name}\n\n{n} parameter sets, of which {(~exact.valid).sum()} are left out; ")
     sys.stdout.write(f"{fires} of the {exact.valid.sum() * stimulus.n_sweeps} traces fire.\n\n")
     markdown(main_table(runs, n))
-    ours = [run for run in runs if run.scheme == STAGGERED]
+    ours = [run for run in runs if run.scheme == STAGGERED and run.precision == "double"]
     sys.stdout.write(f"\nMedian (90th percentile) error of the {WORST} worst features, staggered, in tolerances:\n\n")
     markdown(feature_table(ours))
     sys.stdout.write(f"\nTimes as long as the staggered scheme takes for the same median error ({BRIAN2S}):\n\n")
@@ -122,9 +123,10 @@ def compare(shipped: Model, schemes: Sequence[str], repeats: int) -> None:
     sys.stdout.flush()
 
 
-def prepared(quiet: Model, scheme: str, dt_ms: float, stimulus: Stimulus) -> Run:
-    model = parse_model(quiet.text.replace(f'"{STAGGERED}"', f'"{scheme}"'), quiet.name).with_dt(dt_ms)
-    return Run(scheme, dt_ms, model, compile_for(model, stimulus))
+def prepared(quiet: Model, scheme: str, precision: str, dt_ms: float, stimulus: Stimulus) -> Run:
+    model = parse_model(quiet.text.replace(f'"{STAGGERED}"', f'"{scheme}"'), quiet.name)
+    model = replace(model, dt_ms=dt_ms, precision=precision)
+    return Run(scheme, precision, dt_ms, model, compile_for(model, stimulus))
 
 
 def voltage_of(run: Run, stimulus: Stimulus, theta: Array) -> NDArray[np.float32]:
@@ -141,7 +143,7 @@ def _processor_of_children() -> float:
 
 def seen(run: Run, stimulus: Stimulus, theta: Array) -> Seen:
     voltage = voltage_of(run, stimulus, theta)
-    valid, drawn = valid_draws(voltage), run.model.spike is not None
+    valid, drawn = draw_reasons(voltage) == FINE, run.model.spike is not None
     with np.errstate(invalid="ignore"):
         spikes = list(
             stated_spikes(run, stimulus, theta)
@@ -165,7 +167,8 @@ def stated_spikes(run: Run, stimulus: Stimulus, theta: Array) -> Iterator[Array]
     """
     model = run.model
     recorded = f'recorded = "lastspike*mV/ms + 0*({model.recorded})"'
-    told = parse_model(model.text.replace(f'recorded = "{model.recorded}"', recorded), model.name).with_dt(run.dt_ms)
+    told = parse_model(model.text.replace(f'recorded = "{model.recorded}"', recorded), model.name)
+    told = replace(told, dt_ms=run.dt_ms, precision=run.precision)
     last = run_batch(compile_for(told, stimulus), told, stimulus, theta, draw_keys(1, 0, len(theta)))
     assert model.spike is not None
     for trace in last.reshape(-1, last.shape[-1]):
@@ -204,7 +207,7 @@ def main_table(runs: list[Run], n: int) -> pd.DataFrame:
         worst = max(medians, key=medians.__getitem__)
         rows.append(
             {
-                "scheme": run.scheme,
+                "scheme": run.scheme + (", single" if run.precision == "single" else ""),
                 "step (ms)": f"{run.dt_ms:g}",
                 "RMS (mV): median": f"{np.median(run.rms_mv):.2g}",
                 "90 %": f"{upper(run.rms_mv):.2g}",

@@ -19,11 +19,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import toy_cells as toy
 from numpy.typing import NDArray
 
 from neurofit import check
 from neurofit.check.mmd import sbi_mmd
+from tests.benchmarks import toy_cells as toy
 
 Array = NDArray[np.float64]
 Check = Callable[[Array, Array], dict[str, list[float]]]

@@ -27,7 +27,7 @@ from neurofit.features.spike_shapes import shapes_of
 from neurofit.features.spike_times import Spikes, find_spikes, timing_of
 from neurofit.features.windows import Windows
 from neurofit.recording import Stimulus
-from neurofit.simulation import compile_for, draw_keys, run_batch, valid_draws
+from neurofit.simulation import FINE, compile_for, draw_keys, draw_reasons, run_batch
 from neurofit.template import Model, load_model
 
 Array = NDArray[np.float64]
@@ -67,7 +67,7 @@ def firing_draws(model: Model, stimulus: Stimulus, n: int) -> Array:
         theta = model.prior.sample(113, rng)
         voltage = run_batch(program, model, stimulus, theta, draw_keys(1, 0, len(theta)))
         sweeps = (spikes_of(voltage).count.reshape(-1, SWEEPS) >= LEAST_SPIKES).sum(axis=1)
-        chosen.append(theta[(sweeps >= FIRING_SWEEPS[0]) & (sweeps <= FIRING_SWEEPS[1]) & valid_draws(voltage)])
+        chosen.append(theta[(sweeps >= FIRING_SWEEPS[0]) & (sweeps <= FIRING_SWEEPS[1]) & fine(voltage)])
     return np.concatenate(chosen)[:n]
 
 
@@ -79,7 +79,7 @@ def measure(model: Model, stimulus: Stimulus, theta: Array, repeats: int) -> dic
         return run_batch(program, model, stimulus, theta, keys)
 
     voltage = run()
-    valid = valid_draws(voltage)
+    valid = fine(voltage)
     voltage = voltage[valid]
     flat = voltage.reshape(-1, SAMPLES)
 
@@ -94,7 +94,7 @@ def measure(model: Model, stimulus: Stimulus, theta: Array, repeats: int) -> dic
     unsure = replace(found, sure=found.count == 0)
     sent = ~shapes_of(found)[1]
     calls: dict[str, Callable[[], object]] = {
-        "validity": lambda: valid_draws(voltage),
+        "validity": lambda: fine(voltage),
         "all features": lambda: extract_features(voltage, stimulus),
         "  passive, by sweep": lambda: passive.sweep_features(voltage, windows, DT_MS),
         "  spikes": measured,
@@ -113,6 +113,10 @@ def measure(model: Model, stimulus: Stimulus, theta: Array, repeats: int) -> dic
     lines["spikes"] = f"{found.count.sum() / len(voltage):.0f}"
     lines["sent to eFEL"] = f"{sent.sum() / max(1, fires.sum()):.1%}"
     return lines
+
+
+def fine(voltage_mv: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return draw_reasons(voltage_mv) == FINE
 
 
 def spikes_of(voltage_mv: NDArray[np.float32]) -> Spikes:

@@ -61,7 +61,7 @@ def test_every_invalid_draw_has_its_reason() -> None:
 
 def test_each_way_to_blow_up_is_told_apart(passive: Model) -> None:
     good = {"C": 20.0, "g": 10.0, "E": -70.0, "sigma": 20.0}
-    rows = [good, {**good, "C": 0.0, "E": 0.0}, {**good, "E": 700.0}, {**good, "g": -1000.0}]
+    rows = [good, {**good, "sigma": 1e200}, {**good, "E": 700.0}, {**good, "E": 1e300}]
     theta = np.array([[row[name] for name in passive.free] for row in rows])
     traces = simulate(passive, steps(0), theta, keys=np.arange(len(rows)))
     assert traces.reason.dtype == np.uint8
