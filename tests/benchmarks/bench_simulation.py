@@ -8,7 +8,8 @@ noise in both. A simulation is one parameter set under all sweeps. Processor tim
 children, the least of the repeats, with everything from parameters in memory to voltage in memory: start of the
 program, files, reading back. The limit alone is without: a hand-written kernel's own clock.
 
-Then the same program in two worker processes beside one, by the clock, if there are two cores to spare.
+Then what a template's freedom costs: the shipped ones and freer ones under the recording's protocol. And the same
+program in two worker processes beside one, by the clock, if there are two cores to spare.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 
 from neurofit.recording import Stimulus
 from neurofit.simulation import compile_for, draw_keys, run_batch
-from neurofit.template import Model, load_model
+from neurofit.template import Model, load_model, parse_model
 from tests.benchmarks.ways import jaxley_cells, limit, python_loop, stock_brian2
 from tests.benchmarks.ways.task import Run, Task
 
@@ -53,6 +54,7 @@ def main() -> None:
     os.sched_setaffinity(0, {min(cores)})
     for task in (tutorial(), recording()):
         table(task, options.repeats, tuple(options.without))
+    freedom(options.repeats)
     os.sched_setaffinity(0, cores)
     side_by_side(recording(), options.repeats)
 
@@ -108,6 +110,40 @@ def neurofit_run(task: Task, precision: str) -> Run:
     model = replace(task.model, precision=precision)
     program, keys = compile_for(model, task.stimulus), draw_keys(1, 0, len(task.theta))
     return lambda: run_batch(program, model, task.stimulus, task.theta, keys)
+
+
+GATE = "p_inf = 1/(1 + exp(-(v + 35*mV)/(10*mV)))"
+FREER = {
+    "an h current added, as documented": ("hh_pospischil_ih", {}),
+    "in double precision": ("hh_pospischil", {'"single"': '"double"'}),
+    "a gate with tanh": ("hh_pospischil", {GATE: "p_inf = 0.5*(1 + tanh((v + 35*mV)/(20*mV)))"}),
+    "a condition on the voltage": ("hh_pospischil", {GATE: "p_inf = int(v > -35*mV)"}),
+    "a power that is not whole": ("hh_pospischil", {"m**3*h": "m**2.7*h"}),
+    "Brian2's exponential_euler": ("hh_pospischil", {'"staggered_exp': '"exp'}),
+    "Brian2's rk4": ("hh_pospischil", {'"staggered_exponential_euler"': '"rk4"'}),
+    "threshold and reset (lif, 0.0125 ms)": ("lif", {}),
+}
+
+
+def freedom(repeats: int) -> None:
+    """What other equations and schemes take."""
+    tasks = {"hh_pospischil as shipped": recording().model}
+    for title, (name, changes) in FREER.items():
+        text = load_model(name).text
+        for old, new in changes.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        tasks[title] = parse_model(text, title)
+    runs: dict[str, tuple[Timed, Task]] = {}
+    for title, model in tasks.items():
+        task = Task(title, model, recording().stimulus, draws(model, 113))
+        runs[title] = by_processor(neurofit_run(task, model.precision)), task
+        runs[title][0]()
+    seconds = {title: min(run()[0] for _ in range(repeats)) for title, (run, _) in runs.items()}
+    say(f"\n{'':38}{'ms per simulation':>18}{'ns per neuron and step':>24}\n")
+    for title, (_, task) in runs.items():
+        ms = seconds[title] / len(task.theta) * 1e3
+        say(f"{title:38}{ms:18.2f}{ms * 1e6 / task.n_steps / task.stimulus.n_sweeps:24.1f}\n")
 
 
 def side_by_side(task: Task, repeats: int) -> None:
