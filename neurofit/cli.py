@@ -302,7 +302,7 @@ def cache(clear: Annotated[bool, typer.Option("--clear", help="Remove the progra
             _print(f"Left as it is: {entry.path.name} ({entry.state}).")
         return
     found = entries.entries()
-    table = Table("template", "protocol", "size (MB)", "last used", "state")
+    table = Table("template", "protocol, most sweeps", "size (MB)", "last used", "state")
     for entry in found:
         used = datetime.fromtimestamp(entry.used).isoformat(" ", "minutes")
         table.add_row(entry.template, entry.protocol, f"{entry.size_bytes / 1e6:.1f}", used, entry.state)

@@ -98,7 +98,7 @@ def _entry(program: Path) -> Entry:
     with suppress(OSError, ValueError, KeyError, TypeError):
         about = json.loads((program / "description.json").read_text())
         duration_ms = about["n_samples"] * about["sample_dt_ms"]
-        protocol = f"{duration_ms:g} ms at {about['sample_dt_ms']:g} ms, up to {about['n_sweeps']} sweeps"
+        protocol = f"{duration_ms:g} ms at {about['sample_dt_ms']:g} ms, {about['n_sweeps']}"
     state = "whole" if manifest_of(program) else "being built" if _is_locked(program) else "damaged"
     return Entry(program, program.name[:-21], protocol, size, used, state)
 

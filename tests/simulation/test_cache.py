@@ -243,7 +243,7 @@ def test_what_is_in_the_cache(copied: Program, passive: Model) -> None:
     long_ago = max(file.stat().st_mtime for file in copied.directory.rglob("*"))
     compile_for(passive, STIMULUS)
     (entry,) = entries.entries()
-    assert (entry.template, entry.protocol) == ("passive", "300 ms at 0.1 ms, up to 32 sweeps")
+    assert (entry.template, entry.protocol) == ("passive", "300 ms at 0.1 ms, 32")
     assert entry.state == "whole"
     assert entry.used >= max(long_ago, time.time() - 60)
     assert entry.size_bytes == sum(file.stat().st_size for file in copied.directory.rglob("*") if file.is_file())
