@@ -123,7 +123,8 @@ def check_model(name: Annotated[str, typer.Argument(help="A template's name or f
     for p in model.parameters:
         table.add_row(p.name, p.unit, f"{p.value:g}", str(p.prior) if p.prior else "fixed", p.description)
     _print(table)
-    _print(f"{model.path} is sound: {len(model.free)} free parameters, {model.method}, {model.dt_ms:g} ms.")
+    steps = f"{model.method}, {model.dt_ms:g} ms, {model.precision} precision"
+    _print(f"{model.path} is sound: {len(model.free)} free parameters, {steps}.")
 
 
 @command(app)

@@ -52,7 +52,7 @@ def _settings(material: Material) -> list[tuple[str, str]]:
     epochs = f"{s.epochs} epochs, batches of {s.batch_size}, peak rate {s.peak_rate:g}, weight decay {s.weight_decay:g}"
     return [
         ("Model", f"{fit.model.name}, {fit.model.title}"),
-        ("Integration", f"{fit.model.method}, {fit.model.dt_ms:g} ms"),
+        ("Integration", f"{fit.model.method}, {fit.model.dt_ms:g} ms, {fit.model.precision} precision"),
         ("Recording", fit.decisions["recording"]["path"]),
         ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, step {fit.decisions['recording']['step']}"),
         ("Features", plural(len(material.features), "feature") + ", " + _sweepwise(material)),
