@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,10 @@ Point = ArrayLike | pd.DataFrame | Mapping[str, ArrayLike]
 
 # Grid points along one parameter, and along each of two.
 _ALONG_ONE, _ALONG_TWO = 200, 60
-# Draws whose range a grid spans.
-_DRAWS = 2000
 
 
 def conditional(
-    posterior: Posterior, at: Point | None, parameters: str | Sequence[str] | None, n: int | None, seed: int
+    posterior: Posterior, at: Point | None, parameters: str | Sequence[str] | None, n: int | None
 ) -> pd.DataFrame:
     """As :meth:`neurofit.Posterior.conditional` says."""
     names = posterior.prior.names
@@ -35,9 +33,9 @@ def conditional(
             expected=f"one or two names among {', '.join(names)}",
             found=", ".join(map(str, moving)) or "none",
         )
-    point = _point(posterior, at, moving, seed)
+    point = _point(posterior, at, moving)
     columns = [names.index(name) for name in moving]
-    axes = _axes(posterior, columns, n or (_ALONG_ONE if len(moving) == 1 else _ALONG_TWO), seed)
+    axes = _axes(posterior, columns, n or (_ALONG_ONE if len(moving) == 1 else _ALONG_TWO))
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(moving))
     theta = np.repeat(point, len(grid), axis=0)
     theta[:, columns] = grid
@@ -56,10 +54,10 @@ def conditional(
     return table
 
 
-def _point(posterior: Posterior, at: Point | None, moving: list[str], seed: int) -> Array:
+def _point(posterior: Posterior, at: Point | None, moving: list[str]) -> Array:
     """``[1, parameter]``."""
     if at is None:
-        return posterior.map(seed).to_numpy()
+        return posterior.map().to_numpy()
     if isinstance(at, Mapping | pd.DataFrame | pd.Series):
         values = {str(name): at[name] for name in at.keys()}  # noqa: SIM118 (a Series' own iteration is over values)
         left_out = [name for name in posterior.prior.names if name not in values and name not in moving]
@@ -76,21 +74,19 @@ def _point(posterior: Posterior, at: Point | None, moving: list[str], seed: int)
     return point
 
 
-def _axes(posterior: Posterior, columns: list[int], n: int, seed: int) -> list[Array]:
+def _axes(posterior: Posterior, columns: list[int], n: int) -> list[Array]:
     """A grid over the draws along each column, evenly on the prior's own scale."""
-    prior = posterior.prior
-    draws = prior.from_unbounded(posterior.sample_unbounded(_DRAWS, seed))
-    low, high = draws.min(axis=0), draws.max(axis=0)
-    # a grid's own rounding must not lead out of the range
-    return [
-        (np.geomspace if prior.logarithmic[j] else np.linspace)(low[j], high[j], n).clip(low[j], high[j])
-        for j in columns
-    ]
+    axes = []
+    for j in columns:
+        low, high = posterior.span[:, j]
+        grid = (np.geomspace if posterior.prior.logarithmic[j] else np.linspace)(low, high, n)
+        axes.append(grid.clip(low, high))  # its own rounding must not lead out of the range
+    return axes
 
 
 def _normalised(density: Array, axes: list[Array]) -> Array:
     """``[grid point]``, so that its integral over the axes is 1 (trapezium rule)."""
-    total = density.reshape([len(axis) for axis in axes])
+    total: Any = density.reshape([len(axis) for axis in axes])
     for axis in reversed(axes):
         total = np.trapezoid(total, axis, axis=-1)
     return density / float(total)

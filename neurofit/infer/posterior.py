@@ -100,6 +100,12 @@ class Posterior:
         """Log of the share of the density that lies inside the region."""
         return float(np.log(max(1 - self.leakage(), 1e-6)))
 
+    @cached_property
+    def span(self) -> Array:
+        """``[2, parameter]``: the least and the largest of 2,000 draws, in the template's units."""
+        theta = self.sample(2000).to_numpy()
+        return np.stack([theta.min(axis=0), theta.max(axis=0)])
+
     def map(self, seed: int = 0) -> pd.DataFrame:
         """The most probable parameters (of the unbounded density, which no change of units can move), one row."""
         z = self.sample_unbounded(2000, seed)
@@ -181,7 +187,6 @@ class Posterior:
         at: ArrayLike | pd.DataFrame | Mapping[str, ArrayLike] | None = None,
         parameters: str | Sequence[str] | None = None,
         n: int | None = None,
-        seed: int = 0,
     ) -> pd.DataFrame:
         """The density along one parameter or over two, with all others held at a point.
 
@@ -195,8 +200,6 @@ class Posterior:
         n
             Grid points along each, 200 or (for two parameters) 60 by default. They span the posterior's draws, evenly
             in the parameter, or in its logarithm where its prior is one of the logarithm.
-        seed
-            Of the draws that are spanned.
 
         Returns
         -------
@@ -211,4 +214,4 @@ class Posterior:
             For an unknown parameter, a point that leaves one out, or a point through which the density is nowhere
             above 0.
         """
-        return conditional(self, at, parameters, n, seed)
+        return conditional(self, at, parameters, n)
