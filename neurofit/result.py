@@ -25,6 +25,7 @@ from neurofit.store import Run
 from neurofit.template import Model
 
 if TYPE_CHECKING:
+    import xarray
     from matplotlib.figure import Figure
 
     from neurofit.report.posterior import Truth
@@ -186,15 +187,33 @@ class Fit:
         return self.posterior.summary(seed=self.seed)
 
     def write_tables(self) -> None:
-        """``posterior.csv`` (5,000 draws, a column ``name [unit]`` each) and ``parameters.csv``."""
+        """``posterior.csv``, ``parameters.csv`` and, where the extra ``arviz`` is installed, ``posterior.nc``."""
+        from neurofit.report import netcdf
+
         self.run.file("posterior.csv", lambda path: self.write_draws(path, IN_TABLE, self.seed))
         self.run.file("parameters.csv", lambda path: self.parameters.to_csv(path, float_format="%.6g"))
+        if netcdf.available():
+            self.run.file("posterior.nc", self.to_netcdf)
 
     def write_draws(self, path: str | Path, n: int = IN_TABLE, seed: int = 0) -> None:
         """``n`` draws of the posterior as a .csv table, a column ``name [unit]`` each."""
         draws = self.posterior.sample(n, seed)
         draws.columns = pd.Index([f"{name} [{self.model.units[name]}]" for name in self.model.free])
         self.run.write(Path(path).absolute(), draws.to_csv(index=False, float_format="%.6g").encode())
+
+    def to_datatree(self, n: int = IN_TABLE) -> xarray.DataTree:
+        """Posterior, prior, recorded and predicted features in ArviZ's groups, with units (the extra ``arviz``)."""
+        from neurofit.report.netcdf import to_datatree
+
+        return to_datatree(self, n)
+
+    def to_netcdf(self, path: str | Path | None = None, n: int = IN_TABLE) -> Path:
+        """:meth:`to_datatree` as a file, ``posterior.nc`` in the run directory by default."""
+        from neurofit.report.netcdf import write_netcdf
+
+        target = Path(path) if path is not None else self.run / "posterior.nc"
+        write_netcdf(self, n, target)
+        return target
 
     def pairplot(
         self, path: str | Path | None = None, parameters: Sequence[str] | None = None, truth: Truth | None = None

@@ -19,7 +19,7 @@ def firing_section(material: Material) -> dict[str, Any]:
     """An f-I curve for each step, and the table behind them."""
     return {
         "pictures": list(_pictures(material)),
-        "parts": [_table(part, material.fit.predictive_table.xs(part.name)) for part in material.parts],
+        "parts": [_table(part, material.fit.predictive_table) for part in material.parts],
         "error": number(material.parts[0].counts["error"], 2),
     }
 
@@ -62,9 +62,9 @@ def _table(part: Part, sweeps: pd.DataFrame) -> dict[str, Any]:
                 "own": interval(c["model_low"][i], c["model_high"][i]),
                 "interpolated": number(c["interpolated"][i]) if part.held_out else "",
                 "inside": inside,
-                "percentile": number(sweeps.loc[sweep, "count percentile"], 2),
-                "covered": number(sweeps.loc[sweep, "voltage covered (%)"], 2),
-                "deviation": number(sweeps.loc[sweep, "deviation_mv"], 2),
+                "percentile": number(sweeps.loc[(part.name, sweep), "count percentile"], 2),
+                "covered": number(sweeps.loc[(part.name, sweep), "voltage covered (%)"], 2),
+                "deviation": number(sweeps.loc[(part.name, sweep), "deviation_mv"], 2),
             }
         )
     return {"label": part.label, "step": part.step, "held_out": part.held_out, "rows": rows}
