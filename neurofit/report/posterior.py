@@ -17,7 +17,7 @@ from neurofit.errors import BadInput, ParameterError
 from neurofit.infer.marginals import central_interval, percentile_name
 from neurofit.report.figures import conditional_figure, marginals_figure, pair_figure
 from neurofit.report.figures.style import CSS_DPI, SHARPNESS
-from neurofit.report.words import interval, number, unit, with_unit
+from neurofit.report.words import number, unit, with_unit
 from neurofit.store import Run
 from neurofit.template import Model
 
@@ -121,22 +121,25 @@ def _first_row(path: Path, model: Model) -> dict[str, float]:
 
 def summary_lines(fit: Fit, level: float = 0.9, truth: Truth | None = None) -> Iterator[Any]:
     """The posterior's summary for the terminal."""
+    from rich import box
     from rich.table import Table
 
     table = fit.parameters if level == LEVEL else fit.posterior.summary(level, seed=fit.seed)
     true = known(fit.model, truth)
     low, high = map(percentile_name, central_interval(level))
     said = f"{100 * level:g} %"
+    any_known = bool(np.isfinite(true).any())
     shown = Table(
-        "parameter", "unit", "median", said, f"shortest {said}", "MAP", f"prior {said}", "contraction",
-        *(["truth"] if np.isfinite(true).any() else []), "remark", title="Posterior",
+        "parameter", "unit", "median", said, f"{said} HDI", "MAP", f"prior {said}", "contraction",
+        *(["truth"] if any_known else []), "remark", title="Posterior", box=box.SIMPLE, pad_edge=False,
     )  # fmt: skip
     for (name, row), value in zip(table.iterrows(), true, strict=True):
+        intervals = [("", low, high), ("HDI ", "low", "high"), ("prior ", low, high)]
+        central, shortest, prior = (f"{number(row[of + a])} to {number(row[of + b])}" for of, a, b in intervals)
         shown.add_row(
-            str(name), unit(row["unit"]), number(row["median"]), interval(row[low], row[high]),
-            interval(row["HDI low"], row["HDI high"]), number(row["MAP"]),
-            interval(row[f"prior {low}"], row[f"prior {high}"]), f"{row['contraction']:.2f}",
-            *([number(value) if np.isfinite(value) else ""] if np.isfinite(true).any() else []), row["remark"],
+            str(name), unit(row["unit"]), number(row["median"]), central, shortest, number(row["MAP"]), prior,
+            f"{row['contraction']:.2f}", *([number(value) if np.isfinite(value) else ""] if any_known else []),
+            row["remark"],
         )  # fmt: skip
     yield shown
     pairs = together(fit)
