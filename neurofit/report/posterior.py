@@ -31,6 +31,10 @@ Truth = Mapping[str, float] | pd.Series | pd.DataFrame
 DRAWS = 5000
 # Grid points along each parameter of a slice over two.
 SLICED = 30
+# The level of fit.parameters.
+LEVEL = 0.9
+# Correlations that are worth a line, and how many are told.
+STRONG, TOLD = 0.5, 5
 
 
 def pair_plot(fit: Fit, parameters: Sequence[str] | None = None, truth: Truth | None = None) -> Figure:
@@ -148,12 +152,6 @@ def summary_lines(fit: Fit, level: float = 0.9, truth: Truth | None = None) -> I
         f"Intervals hold {said} of the draws. Contraction: 1 minus the posterior's variance over the prior's, "
         "where the prior is standard normal (0: nothing was learned; 1: everything)."
     )
-
-
-# The level of fit.parameters.
-LEVEL = 0.9
-# Correlations that are worth a line, and how many are told.
-STRONG, TOLD = 0.5, 5
 
 
 def together(fit: Fit) -> list[str]:
