@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from neurofit.fitting import fit
     from neurofit.infer import Method, Posterior, Schedule
     from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording
+    from neurofit.report.netcdf import read_netcdf
     from neurofit.result import Fit, load_fit
     from neurofit.simulating import PriorSimulations, simulate_prior
     from neurofit.simulation import Traces, simulate
@@ -53,6 +54,7 @@ _WHERE = {
     "load_fit": "result",
     "load_model": "template",
     "load_recording": "recording",
+    "read_netcdf": "report.netcdf",
     "seven_statistics": "features",
     "simulate": "simulation",
     "simulate_prior": "simulating",
@@ -81,6 +83,7 @@ __all__ = [
     "load_fit",
     "load_model",
     "load_recording",
+    "read_netcdf",
     "seven_statistics",
     "simulate",
     "simulate_prior",

@@ -230,6 +230,45 @@ def check(run: RunFolder) -> None:
 
 
 @command(app)
+def posterior(
+    run: RunFolder,
+    level: Annotated[float, typer.Option(help="Of the intervals, between 0 and 1.")] = 0.9,
+    truth: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, or a .csv file with a row of them; may be repeated.")
+    ] = None,
+    parameters: Annotated[str | None, typer.Option(help="Those to draw, separated by commas; default: all.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Two by two, .png, .pdf or .svg.")] = None,
+    marginals: Annotated[Path | None, typer.Option(help="One by one, with the prior.")] = None,
+    conditional: Annotated[Path | None, typer.Option(help="Slices through the most probable parameters.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Draws in --out.")] = 5000,
+    out: Annotated[Path | None, typer.Option(help="Table of draws, .csv.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws in --out.")] = 0,
+    netcdf: Annotated[Path | None, typer.Option(help="The posterior for ArviZ, .nc.")] = None,
+) -> None:
+    """Print a run's posterior with its units, draw it, and write draws from it."""
+    from neurofit.report.posterior import read_truth, summary_lines
+    from neurofit.result import load_fit
+
+    done = load_fit(run)
+    known = read_truth(truth or [], done.model)
+    chosen = [name.strip() for name in parameters.split(",")] if parameters else None
+    for line in summary_lines(done, level, known):
+        _print(line)
+    if plot is not None:
+        done.pairplot(plot, chosen, known)
+    if marginals is not None:
+        done.marginalplot(marginals, chosen, known)
+    if conditional is not None:
+        done.conditionalplot(conditional, chosen)
+    if out is not None:
+        done.write_draws(out, samples, seed)
+    if netcdf is not None:
+        done.to_netcdf(netcdf)
+    for written in filter(None, (plot, marginals, conditional, out, netcdf)):
+        _print(f"Written: {written}")
+
+
+@command(app)
 def predict(
     run: RunFolder,
     recording: Annotated[Path | None, typer.Option(help="Another recording whose current to inject.")] = None,

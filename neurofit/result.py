@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,6 +23,12 @@ from neurofit.simulation import Traces, simulate
 from neurofit.stages import Round, SimulationSet
 from neurofit.store import Run
 from neurofit.template import Model
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+    from neurofit.report.posterior import Truth
 
 # Draws in posterior.csv.
 IN_TABLE = 5000
@@ -162,16 +168,102 @@ class Fit:
         return Prediction(theta, traces, features)
 
     @cached_property
+    def predictive_table(self) -> pd.DataFrame:
+        """One row a sweep, fitted and held out: how well it is predicted.
+
+        Indexed by ``part`` and ``sweep``: ``held out``; ``level_pa``; recorded and predicted spike counts (``count``,
+        ``count median``, ``count 5 %``, ``count 95 %``, as in the report); ``count percentile``, the share of the
+        model's own counts below the recorded one; ``voltage covered (%)``, the time in which 90 % of the predictions
+        hold the recorded voltage; ``deviation_mv``, the median distance of a prediction from the recording outside
+        spikes. The last two are NaN where no prediction's voltage was kept.
+        """
+        from neurofit.report.sweeps import predictive_table
+
+        return predictive_table(self)
+
+    @cached_property
     def parameters(self) -> pd.DataFrame:
-        """One row a parameter: unit, median, 90 % interval, prior, what stands out."""
+        """One row a parameter, as :meth:`Posterior.summary` says, with intervals of 90 %."""
         return self.posterior.summary(seed=self.seed)
 
     def write_tables(self) -> None:
-        """``posterior.csv`` (5,000 draws, a column ``name [unit]`` each) and ``parameters.csv``."""
-        draws = self.posterior.sample(IN_TABLE, self.seed)
-        draws.columns = pd.Index([f"{name} [{self.model.units[name]}]" for name in self.model.free])
-        self.run.file("posterior.csv", lambda path: draws.to_csv(path, index=False, float_format="%.6g"))
+        """``posterior.csv``, ``parameters.csv`` and, where the extra ``arviz`` is installed, ``posterior.nc``."""
+        from neurofit.report import netcdf
+
+        self.run.file("posterior.csv", lambda path: self.write_draws(path, IN_TABLE, self.seed))
         self.run.file("parameters.csv", lambda path: self.parameters.to_csv(path, float_format="%.6g"))
+        if netcdf.available():
+            self.run.file("posterior.nc", self.to_netcdf)
+
+    def write_draws(self, path: str | Path, n: int = IN_TABLE, seed: int = 0) -> None:
+        """``n`` draws of the posterior as a .csv table, a column ``name [unit]`` each."""
+        draws = self.posterior.sample(n, seed)
+        draws.columns = pd.Index([f"{name} [{self.model.units[name]}]" for name in self.model.free])
+        self.run.write(Path(path).absolute(), draws.to_csv(index=False, float_format="%.6g").encode())
+
+    def to_datatree(self, n: int = IN_TABLE) -> xarray.DataTree:
+        """Posterior, prior, recorded and predicted features in ArviZ's groups, with units (the extra ``arviz``)."""
+        from neurofit.report.netcdf import to_datatree
+
+        return to_datatree(self, n)
+
+    def to_netcdf(self, path: str | Path | None = None, n: int = IN_TABLE) -> Path:
+        """:meth:`to_datatree` as a file, ``posterior.nc`` in the run directory by default."""
+        from neurofit.report.netcdf import write_netcdf
+
+        target = Path(path) if path is not None else self.run / "posterior.nc"
+        write_netcdf(self, n, target)
+        return target
+
+    def pairplot(
+        self, path: str | Path | None = None, parameters: Sequence[str] | None = None, truth: Truth | None = None
+    ) -> Figure:
+        """Draw the posterior two parameters by two, with the prior and the most probable parameters.
+
+        Parameters
+        ----------
+        path
+            A file to save the figure in (.png, .pdf, .svg).
+        parameters
+            Names; all free ones by default.
+        truth
+            True values by name, in the template's units, of the parameters of which they are known.
+        """
+        from neurofit.report.posterior import pair_plot
+
+        return self._saved(pair_plot(self, parameters, truth), path)
+
+    def marginalplot(
+        self, path: str | Path | None = None, parameters: Sequence[str] | None = None, truth: Truth | None = None
+    ) -> Figure:
+        """Draw prior and posterior of each parameter; arguments as of :meth:`pairplot`."""
+        from neurofit.report.posterior import marginal_plot
+
+        return self._saved(marginal_plot(self, parameters, truth), path)
+
+    def conditionalplot(
+        self, path: str | Path | None = None, parameters: Sequence[str] | None = None, at: Truth | None = None
+    ) -> Figure:
+        """Draw slices of the posterior's density through a point: what is left of it when all but one or two
+        parameters are known.
+
+        Parameters
+        ----------
+        path, parameters
+            As of :meth:`pairplot`.
+        at
+            The point, a value for every free parameter; the most probable parameters by default.
+        """
+        from neurofit.report.posterior import conditional_plot
+
+        return self._saved(conditional_plot(self, parameters, at), path)
+
+    def _saved(self, figure: Figure, path: str | Path | None) -> Figure:
+        from neurofit.report.posterior import save
+
+        if path is not None:
+            save(figure, path, self.run)
+        return figure
 
     def report(self, path: str | Path | None = None, progress: Progress | None = None) -> Path:
         """Write the page: one HTML file that opens offline.

@@ -9,7 +9,8 @@ that is not is computed. So a killed run loses what it was computing and nothing
     simulations/NAME/        z.npy, features.npy, reason.npy, voltage_mv.npy, a row a simulation; summary.json
                              (batches/ONE.npz while it is being simulated)
     rounds/N/                network, losses, region
-    posterior.csv  checks.json  predictions.csv  report.html
+    checks/                  every check and its numbers
+    posterior.csv  posterior.nc  parameters.csv  report.html
 """
 
 from __future__ import annotations

@@ -39,7 +39,10 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "command",
-    ["inspect", "features", "simulate", "fit", "check", "predict", "report", "compare", "demo", "models", "cache"],
+    [
+        *("inspect", "features", "simulate", "fit", "check", "posterior", "predict", "report", "compare", "demo"),
+        *("models", "cache"),
+    ],
 )
 def test_every_command_has_help(command: str) -> None:
     result = run(command, "--help")
@@ -148,7 +151,7 @@ def test_an_output_directory_of_something_else(cell: Path, tmp_path: Path) -> No
     assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
 
 
-@pytest.mark.parametrize("command", ["check", "predict", "report", "compare"])
+@pytest.mark.parametrize("command", ["check", "posterior", "predict", "report", "compare"])
 def test_a_directory_without_a_run(tmp_path: Path, command: str) -> None:
     assert_bad_input(run(command, tmp_path), "no run here")
 

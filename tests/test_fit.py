@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -42,7 +44,8 @@ def results(path: Path) -> dict[str, bytes]:
 
 def test_what_a_run_leaves_behind(done: Fit) -> None:
     path = done.run.path
-    for name in ("run.toml", "model.toml", "data.npz", "posterior.csv", "parameters.csv", "report.html"):
+    tables = ("posterior.csv", "posterior.nc", "parameters.csv")
+    for name in ("run.toml", "model.toml", "data.npz", "report.html", *tables):
         assert (path / name).stat().st_size > 0, name
     assert not list(path.rglob("*.pkl"))
     # nothing half-written, no batches that were merged
@@ -69,6 +72,11 @@ def test_the_posterior(done: Fit) -> None:
     assert np.isfinite(done.posterior.log_prob(draws)).all()
     pd.testing.assert_frame_equal(draws, done.posterior.sample(500, seed=1))
     assert list(done.posterior.map().columns) == list(done.model.free)
+    summary = done.posterior.summary(0.8)
+    assert list(summary.index) == list(done.model.free)
+    assert {"10 %", "90 %", "HDI low", "HDI high", "MAP", "prior 10 %", "contraction", "remark"} <= set(summary.columns)
+    assert (summary["contraction"] < 1).all()
+    assert done.posterior.correlations().shape == 2 * (len(done.model.free),)
     table = pd.read_csv(done.run / "posterior.csv")
     assert list(table.columns) == [f"{n} [{done.model.units[n]}]" for n in done.model.free]
 
@@ -101,6 +109,59 @@ def test_a_new_process_reads_the_same(done: Fit) -> None:
     assert out.stdout == done.posterior.sample(50, seed=4).to_csv() + done.verdict.word
 
 
+def test_reading_a_run_runs_nothing_that_is_in_it(done: Fit) -> None:
+    """In a process where nothing can be unpickled, the posterior is the same."""
+    code = (
+        "import pickle, sys, torch, neurofit as nf, neurofit.report.netcdf\n"
+        "fit = nf.load_fit(sys.argv[1])\n"
+        "def never(*_, **__): raise AssertionError('something was unpickled')\n"
+        "pickle.load = pickle.loads = pickle.Unpickler = torch.load = never\n"
+        "print(fit.posterior.sample(50, seed=4).to_csv(), end='')\n"
+        "print(fit.verdict.word, len(fit.simulations('round 1').z), fit.observed.values.shape, end='')\n"
+        "nf.read_netcdf(fit.run / 'posterior.nc')"
+    )
+    out = subprocess.run([sys.executable, "-c", code, str(done.run.path)], capture_output=True, text=True, check=True)
+    about = f"{done.verdict.word} {METHOD.simulations} {done.observed.values.shape}"
+    assert out.stdout == done.posterior.sample(50, seed=4).to_csv() + about
+
+
+@pytest.mark.parametrize("name", ["run.toml", "rounds/2/network.safetensors", "simulations/round-1/z.npy", "data.npz"])
+def test_files_that_are_pickles_are_refused_and_not_run(done: Fit, tmp_path: Path, name: str) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path(tmp_path / "sprung").touch, ()
+
+    copy = tmp_path / "copy"
+    shutil.copytree(done.run.path, copy)
+    trap = np.array([Trap()], dtype=object)
+    with (copy / name).open("wb") as out:
+        if name.endswith(".npy"):
+            np.save(out, trap, allow_pickle=True)
+        elif name.endswith(".npz"):
+            np.savez(out, trap, allow_pickle=True)
+        else:
+            out.write(pickle.dumps(Trap()))
+
+    def read_all() -> None:
+        reread = nf.load_fit(copy)
+        reread.posterior.sample(5)
+        assert reread.split.fitted.n_sweeps
+        reread.simulations("round 1")
+
+    with pytest.raises((BadInput, ValueError, KeyError)):
+        read_all()
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_posterior_of_another_version_says_so(done: Fit, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(done.run.path, copy)
+    file = copy / "run.toml"
+    file.write_text(re.sub(r"^format = \d+", "format = 99", file.read_text(), flags=re.MULTILINE))
+    with pytest.raises(RunDirectoryError, match="another version"):
+        nf.load_fit(copy)
+
+
 def test_a_finished_run_is_not_computed_again(done: Fit, cell: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in done.run.path.rglob("*") if p.is_file() and p.suffix != ".html"}
     again = tiny_fit(cell, done.run.path)
@@ -113,7 +174,7 @@ def test_a_finished_run_is_not_computed_again(done: Fit, cell: Path) -> None:
 @pytest.mark.parametrize(
     "lost",
     [
-        ["report.html", "posterior.csv", "parameters.csv"],
+        ["report.html", "posterior.csv", "posterior.nc", "parameters.csv"],
         ["checks/fit.json", "checks/fit-raw.json"],
         ["rounds/2", "simulations/predicted-fitted", "posterior.csv", "parameters.csv", "checks/fit.json"],
         ["simulations/round-2/features.npy", "rounds/2", "posterior.csv", "checks/fit.json", "checks/fit-summary.json"],

@@ -30,6 +30,7 @@ NAMES = {
     "load_fit",
     "load_model",
     "load_recording",
+    "read_netcdf",
     "seven_statistics",
     "simulate",
     "simulate_prior",

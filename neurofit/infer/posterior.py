@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,25 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, differential_evolution
-from scipy.special import ndtr
 
-from neurofit.errors import TrainingError
+from neurofit.errors import BadInput, TrainingError
+from neurofit.infer.conditional import conditional
 from neurofit.infer.density import Density
+from neurofit.infer.marginals import central_interval, highest_density_interval, percentile_name, remark
 from neurofit.infer.rounds import Region
 
 if TYPE_CHECKING:  # a worker that trains needs no Brian2
     from neurofit.template import Model, Prior
-    from neurofit.template.prior import Family
 
 Array = NDArray[np.float64]
 
-# A parameter whose posterior puts this much into this outer share of its prior is said to pile up at its bound, ...
-BOUND_SHARE = 0.05
-BOUND_MASS = 0.25
-# ... unless it is resolved there: its mean this many of its standard deviations inside, in the prior's own probability.
-BOUND_DISTANCE = 2.0
-# A posterior as wide as this share of the prior's width says that the data hardly bear on the parameter.
-UNCONSTRAINED = 0.85
 # How often a leaky density is drawn from again.
 ATTEMPTS = 100
 # The search for the mode starts from so many of the best draws and goes on for so many generations.
@@ -106,6 +100,12 @@ class Posterior:
         """Log of the share of the density that lies inside the region."""
         return float(np.log(max(1 - self.leakage(), 1e-6)))
 
+    @cached_property
+    def span(self) -> Array:
+        """``[2, parameter]``: the least and the largest of 2,000 draws, in the template's units."""
+        theta = self.sample(2000).to_numpy()
+        return np.stack([theta.min(axis=0), theta.max(axis=0)])
+
     def map(self, seed: int = 0) -> pd.DataFrame:
         """The most probable parameters (of the unbounded density, which no change of units can move), one row."""
         z = self.sample_unbounded(2000, seed)
@@ -124,33 +124,94 @@ class Posterior:
         )  # fmt: skip
         return self.model.table(self.prior.from_unbounded(found.x[None]))
 
-    def summary(self, n: int = 5000, seed: int = 0) -> pd.DataFrame:
-        """One row a parameter: unit, median, 90 % interval, prior's interval, and what stands out about it."""
+    def summary(self, level: float = 0.9, n: int = 5000, seed: int = 0) -> pd.DataFrame:
+        """One row a parameter, in its unit: where the posterior lies, beside the prior.
+
+        Parameters
+        ----------
+        level
+            Of the intervals.
+        n, seed
+            Of the draws.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``unit``; ``median``; the central interval (``"5 %"``, ``"95 %"``); the shortest one (``HDI low``,
+            ``HDI high``); ``MAP``; the prior's central interval (``"prior 5 %"``, ``"prior 95 %"``) and the prior in
+            words; ``contraction``, 1 minus the variance of the posterior over that of the prior where the prior is
+            standard normal (0: nothing was learned; 1: everything); and in ``remark`` whether it piles up at a bound
+            or is hardly constrained.
+
+        Raises
+        ------
+        BadInput
+            For a level that is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise BadInput("this is no level of an interval", expected="a number between 0 and 1", found=f"{level:g}")
         z = self.sample_unbounded(n, seed)
         theta = self.prior.from_unbounded(z)
-        low, middle, high = np.quantile(theta, [0.05, 0.5, 0.95], axis=0)
+        ends = central_interval(level)
+        shortest = np.array([highest_density_interval(column, level) for column in theta.T])
+        low, high = np.quantile(theta, ends, axis=0)
+        prior_low, prior_high = self.prior.quantiles(ends)
         return pd.DataFrame(
             {
-                "unit": [self.model.units[name] for name in self.prior.names],
-                "median": middle,
-                "5 %": low,
-                "95 %": high,
+                "unit": self.prior.units,
+                "median": np.median(theta, axis=0),
+                percentile_name(ends[0]): low,
+                percentile_name(ends[1]): high,
+                "HDI low": shortest[:, 0],
+                "HDI high": shortest[:, 1],
+                "MAP": self.map(seed).to_numpy()[0],
+                f"prior {percentile_name(ends[0])}": prior_low,
+                f"prior {percentile_name(ends[1])}": prior_high,
                 "prior": [str(family) for family in self.prior.families],
-                "share of prior width": z.std(axis=0),
-                "remark": [_remark(column, family) for column, family in zip(z.T, self.prior.families, strict=True)],
+                "contraction": 1 - z.var(axis=0),
+                "remark": [remark(column, family) for column, family in zip(z.T, self.prior.families, strict=True)],
             },
             index=pd.Index(self.prior.names, name="parameter"),
         )
 
+    def correlations(self, n: int = 5000, seed: int = 0) -> pd.DataFrame:
+        """Correlation of every two parameters, ``[parameter, parameter]`` by name, of ``n`` draws.
 
-def _remark(z: Array, family: Family) -> str:
-    """What stands out about one parameter's draws ``[draw]``, given its prior."""
-    ends = np.array(family.distribution.support())
-    with np.errstate(divide="ignore"):
-        hard = np.isfinite(ends) & (family.distribution.pdf(ends) > 0)  # a log-normal's 0 is no bound to pile up at
-    # the prior's mass beyond a draw, seen from either end: uniform if the data say nothing
-    for side, is_hard, mass in zip(("lower", "upper"), hard, (ndtr(z), ndtr(-z)), strict=True):
-        in_edge = (mass < BOUND_SHARE).mean() > BOUND_MASS
-        if is_hard and in_edge and mass.mean() < BOUND_DISTANCE * mass.std():
-            return f"piles up at its {side} bound"
-    return "hardly constrained by the data" if z.std() > UNCONSTRAINED else ""
+        Taken where every prior is standard normal, so that no unit and no logarithm changes it.
+        """
+        r = np.atleast_2d(np.corrcoef(self.sample_unbounded(n, seed).T))
+        return pd.DataFrame(r, index=list(self.prior.names), columns=list(self.prior.names))
+
+    def conditional(
+        self,
+        at: ArrayLike | pd.DataFrame | Mapping[str, ArrayLike] | None = None,
+        parameters: str | Sequence[str] | None = None,
+        n: int | None = None,
+    ) -> pd.DataFrame:
+        """The density along one parameter or over two, with all others held at a point.
+
+        Parameters
+        ----------
+        at
+            The point: a value for every parameter that is held, in the template's units, by name or in order;
+            :meth:`map` by default.
+        parameters
+            Names of the one or two that move; needed where the model has more than two.
+        n
+            Grid points along each, 200 or (for two parameters) 60 by default. They span the posterior's draws, evenly
+            in the parameter, or in its logarithm where its prior is one of the logarithm.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a grid point: a column for each moving parameter, ``log_prob`` as :meth:`log_prob` gives it, and
+            ``density``, which integrates to 1 over the grid. Units in ``.attrs["units"]``, the point in
+            ``.attrs["at"]``.
+
+        Raises
+        ------
+        ParameterError
+            For an unknown parameter, a point that leaves one out, or a point through which the density is nowhere
+            above 0.
+        """
+        return conditional(self, at, parameters, n)

@@ -11,9 +11,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from PIL import Image
 
-# CSS pixels to the inch; a PNG holds twice as many, for screens that show them.
-CSS_DPI = 96
-SHARPNESS = 2
+from neurofit.report.figures.style import CSS_DPI, SHARPNESS
+
 # Colours of a PNG: enough for lines on white, and a third of the size of true colour.
 PALETTE = 128
 

@@ -197,7 +197,7 @@ class Material:
     @cached_property
     def map(self) -> pd.Series:
         """The most probable parameters, by name."""
-        return self.fit.posterior.map(self.fit.seed).iloc[0]
+        return self.fit.parameters["MAP"]
 
     def side(self, name: str) -> list[FeatureRow]:
         """The fitted features of one side of the cell."""

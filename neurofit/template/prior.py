@@ -25,6 +25,10 @@ class Family(Protocol):
     """One parameter's prior, as the template states it, in the parameter's unit."""
 
     @property
+    def family(self) -> str:
+        """``"uniform"``, ``"log_uniform"``..."""
+
+    @property
     def distribution(self) -> Any:
         """A frozen scipy.stats distribution."""
 
@@ -58,6 +62,15 @@ class Prior:
     def bounds(self) -> NDArray[np.float64]:
         """``[parameter, 2]``: the support's lower and upper end, infinite where there is none."""
         return np.array([d.support() for d in self._distributions], dtype=np.float64)
+
+    @property
+    def logarithmic(self) -> tuple[bool, ...]:
+        """``[parameter]``: is its prior one of the logarithm, so that a logarithmic axis suits it?"""
+        return tuple(family.family.startswith("log") for family in self.families)
+
+    def quantiles(self, probabilities: ArrayLike) -> NDArray[np.float64]:
+        """``[probability, parameter]``."""
+        return np.stack([d.ppf(probabilities) for d in self._distributions], axis=-1)
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """``[n, parameter]``."""

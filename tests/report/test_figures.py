@@ -104,6 +104,36 @@ def test_pairs_have_a_panel_for_every_two(n: int) -> None:
     assert sum(axes.axison for axes in drawn(figure).axes) == n * (n + 1) // 2
 
 
+@pytest.mark.parametrize("n", [1, 2, 16])
+def test_pairs_and_marginals_of_any_number_with_priors_and_truth(n: int) -> None:
+    draws = np.exp(RNG.standard_normal((400, n)))
+    labels, log = [f"p{i} (mV)" for i in range(n)], [i % 2 == 1 for i in range(n)]
+    priors = [stats.lognorm(1.5)] * n
+    truth = np.where(np.arange(n) % 3, np.nan, 30.0)
+    pairs = drawn(figures.pair_figure(labels, draws, log, draws[0], priors=priors, truth=truth))
+    assert pairs.axes[0].get_xlim()[1] > 30.0
+    one_by_one = drawn(figures.marginals_figure(labels, draws, priors, log, draws[0], truth))
+    assert [axes.get_xlabel() for axes in one_by_one.axes[:n]] == labels
+    assert one_by_one.axes[0].get_xlim()[1] >= 30.0
+
+
+def test_slices_on_logarithmic_axes_are_densities_of_the_logarithm() -> None:
+    x = np.geomspace(0.1, 10, 101)
+    density = stats.lognorm(0.5).pdf(x)  # its peak lies at exp(-.25), that of the logarithm's density at 1
+    y = np.linspace(-3, 3, 51)
+    both = stats.norm.pdf(y)[:, None] * density
+    figure = figures.conditional_figure(
+        ["a (mV)", "b"], [True, False], [(x, density), (y, stats.norm.pdf(y))], {(1, 0): (x, y, both)}, np.ones(2)
+    )
+    first, _, below, last = drawn(figure).axes
+    outline = first.collections[0].get_paths()[0].vertices
+    assert outline[outline[:, 1].argmax(), 0] == pytest.approx(0.0, abs=0.03)
+    image = below.images[0].get_array()
+    assert image is not None
+    assert np.unravel_index(int(np.argmax(image)), image.shape) == (25, 50)
+    assert last.get_xlim() == (-3, 3)
+
+
 def test_a_posterior_at_one_point_can_be_drawn() -> None:
     drawn(figures.pair_figure(["a", "b"], np.ones((50, 2)), [False, True]))
 

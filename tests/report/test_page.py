@@ -64,7 +64,7 @@ def test_the_page_is_one_file_that_needs_no_network(page: str, read: Reading) ->
     assert "url(" not in style[1]
     assert "@import" not in style[1]
     for anchor in read.of("a"):
-        assert re.match(r"#|https://(doi\.org|arxiv\.org)/|[\w./%-]+\.(csv|toml|json)$", anchor["href"])
+        assert re.match(r"#|https://(doi\.org|arxiv\.org)/|[\w./%-]+\.(csv|nc|toml|json)$", anchor["href"])
     assert len(page) < 8e6
 
 

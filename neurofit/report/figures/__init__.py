@@ -10,13 +10,15 @@ from neurofit.report.figures.checks import coverage_figure, marginal_coverage_fi
 from neurofit.report.figures.comparison import features_comparison_figure, firing_comparison_figure
 from neurofit.report.figures.features import Interval, intervals_figure
 from neurofit.report.figures.firing import CountsDrawn, firing_figure
-from neurofit.report.figures.parameters import marginal_figure, pair_figure
+from neurofit.report.figures.pairs import conditional_figure, pair_figure
+from neurofit.report.figures.parameters import marginal_figure, marginals_figure
 from neurofit.report.figures.traces import sweep_figure
 from neurofit.report.figures.training import loss_figure, nearest_figure
 
 __all__ = [
     "CountsDrawn",
     "Interval",
+    "conditional_figure",
     "coverage_figure",
     "features_comparison_figure",
     "firing_comparison_figure",
@@ -25,6 +27,7 @@ __all__ = [
     "loss_figure",
     "marginal_coverage_figure",
     "marginal_figure",
+    "marginals_figure",
     "nearest_figure",
     "null_figure",
     "pair_figure",

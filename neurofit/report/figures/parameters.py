@@ -1,4 +1,4 @@
-"""Posterior and prior of a model's parameters: one by one, and two by two."""
+"""Prior and posterior of a model's parameters, one by one."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from neurofit.report.figures.style import FAINT, FITTED, INK, WARNING, bare, figure, styled
 from neurofit.report.words import number
 
 Array = NDArray[np.float64]
 
-BINS = 40
-CELL = 0.86  # inches of one panel of the pair plot
+BINS = 80
+# Inches of one parameter's panel, and how many stand side by side.
+PANEL = (2.3, 1.75)
+COLUMNS = 4
 
 
 def marginal_figure(
-    label: str, draws: Array, prior: Any, *, log: bool = False, map_value: float | None = None
+    label: str,
+    draws: Array,
+    prior: Any,
+    *,
+    log: bool = False,
+    map_value: float | None = None,
+    truth: float | None = None,
 ) -> Figure:
     """One parameter: prior in grey, posterior in blue; its median and 90 % interval below, its MAP as a triangle.
 
@@ -38,133 +47,89 @@ def marginal_figure(
         Draw on a logarithmic axis; densities are then per decade.
     map_value
         The most probable value.
+    truth
+        The true value, where it is known: a dashed line.
     """
     with styled():
-        fig = figure(2.3, 1.75)
-        axes = fig.add_axes((0.09, 0.27, 0.82, 0.68))
-        low, high = _ends(draws, prior)
-        edges = np.geomspace(low, high, 2 * BINS + 1) if log else np.linspace(low, high, 2 * BINS + 1)
-        width = np.diff(np.log10(edges) if log else edges)
-        mass, _ = np.histogram(draws, edges)
-        density = mass / len(draws) / width
-        prior_density = np.diff(prior.cdf(edges)) / width
-        axes.stairs(prior_density, edges, color=FAINT, linewidth=1.0, fill=True, alpha=0.35)
-        axes.stairs(density, edges, color=FITTED, linewidth=1.2, fill=True, alpha=0.45)
-        axes.stairs(density, edges, color=FITTED, linewidth=1.0)
-        top = float(max(density.max(), prior_density.max()))
-        five, median, ninety_five = np.quantile(draws, [0.05, 0.5, 0.95])
-        at = -0.09 * top
-        axes.plot([five, ninety_five], [at, at], color=INK, linewidth=2.2, solid_capstyle="butt")
-        axes.plot(median, at, "o", color=INK, markersize=4.5, markerfacecolor="white")
-        if map_value is not None:
-            axes.plot(map_value, 1.07 * top, "v", color=WARNING, markersize=5)
-        axes.set_ylim(-0.18 * top, 1.16 * top)
-        if log:
-            axes.set_xscale("log")
-        axes.set_xlim(low, high)
-        _ticks(axes.xaxis, low, high, log, most=4)
-        axes.set_xlabel(label, labelpad=2)
-        bare(axes, "left")
-        axes.tick_params(labelleft=False)
+        fig = figure(*PANEL)
+        _marginal(fig.add_axes((0.09, 0.27, 0.82, 0.68)), label, draws, prior, log, map_value, truth)
     return fig
 
 
-def pair_figure(labels: Sequence[str], draws: Array, log: Sequence[bool], map_values: Array | None = None) -> Figure:
-    """Every two parameters of the posterior: density with its 50 % and 90 % regions; marginals on the diagonal.
+def marginals_figure(
+    labels: Sequence[str],
+    draws: Array,
+    priors: Sequence[Any],
+    log: Sequence[bool],
+    map_values: Array,
+    truth: Array | None = None,
+) -> Figure:
+    """Every parameter as in :func:`marginal_figure`, in one figure with a key.
 
     Parameters
     ----------
-    labels
-        ``[parameter]``, names with units, for the axes.
+    labels, priors, log, map_values
+        ``[parameter]``.
     draws
-        ``[draw, parameter]``, in the parameters' units. The axes span the posterior, not the prior.
-    log
-        ``[parameter]``: logarithmic axes.
-    map_values
-        ``[parameter]``, marked with a cross.
+        ``[draw, parameter]``.
+    truth
+        ``[parameter]``, NaN where it is not known.
     """
-    n = draws.shape[1]
-    scaled = np.where(log, np.log10(np.maximum(draws, 1e-300)), draws)
-    best = None if map_values is None else np.where(log, np.log10(np.maximum(map_values, 1e-300)), map_values)
-    ends = np.quantile(scaled, [0.002, 0.998], axis=0)
-    ends = ends + np.array([[-0.04], [0.04]]) * np.maximum(np.diff(ends, axis=0), 1e-9)
+    n = len(labels)
+    columns = min(n, COLUMNS)
+    rows = -(-n // columns)
+    known = np.full(n, np.nan) if truth is None else truth
     with styled():
-        side = CELL * n + 1.0
-        fig = figure(side, side)
-        grid = fig.subplots(
-            n, n, squeeze=False,
-            gridspec_kw={"left": 0.85 / side, "right": 1 - 0.1 / side, "bottom": 0.85 / side, "top": 1 - 0.1 / side,
-                         "wspace": 0.06, "hspace": 0.06},
-        )  # fmt: skip
-        for i in range(n):
-            for j in range(n):
-                axes = grid[i, j]
-                if j > i:
-                    axes.set_axis_off()
-                    continue
-                if i == j:
-                    mass, edges = np.histogram(scaled[:, i], BINS, ends[:, i])
-                    axes.stairs(mass, edges, color=FITTED, fill=True, alpha=0.5)
-                    axes.set_ylim(0, 1.1 * mass.max())
-                    axes.set_xlim(*ends[:, i])
-                    bare(axes, "left")
-                else:
-                    _density(axes, scaled[:, j], scaled[:, i], ends[:, j], ends[:, i])
-                    if best is not None:
-                        axes.plot(best[j], best[i], "+", color=WARNING, markersize=7, markeredgewidth=1.4)
-                _frame(axes, i, j, n, labels, ends, log)
+        fig = figure(PANEL[0] * max(columns, 2), PANEL[1] * rows + 0.35, layout="constrained")
+        panels = fig.subplots(rows, columns, squeeze=False).ravel()
+        for axes, label, column, prior, its_log, best, true in zip(
+            panels, labels, draws.T, priors, log, map_values, known, strict=False
+        ):
+            _marginal(axes, label, column, prior, its_log, float(best), None if np.isnan(true) else float(true))
+        for axes in panels[n:]:
+            axes.set_axis_off()
+        handles: list[Line2D | Patch] = [
+            Patch(facecolor=FAINT, alpha=0.35, label="prior"),
+            Patch(facecolor=FITTED, alpha=0.5, label="posterior"),
+            Line2D([], [], color=INK, marker="o", markerfacecolor="white", linewidth=2.2, label="median, 90 %"),
+            Line2D([], [], color=WARNING, marker="v", ls="", label="MAP"),
+        ]
+        if np.isfinite(known).any():
+            handles.append(Line2D([], [], color=INK, ls="--", label="truth"))
+        fig.legend(handles=handles, loc="outside upper left", ncols=3 if columns < 3 else len(handles))
     return fig
 
 
-def _density(axes: Axes, x: Array, y: Array, x_ends: Array, y_ends: Array) -> None:
-    """Smoothed density, and the lines that hold 50 % and 90 % of it."""
-    mass, _, _ = np.histogram2d(x, y, BINS, [tuple(x_ends), tuple(y_ends)])
-    smooth = gaussian_filter(mass.T, 1.2, mode="nearest")
-    extent = (*x_ends, *y_ends)
-    axes.imshow(smooth, extent=extent, origin="lower", aspect="auto", cmap="Blues", vmin=0, interpolation="bilinear")
-    ordered = np.sort(smooth.ravel())[::-1]
-    share = np.cumsum(ordered) / ordered.sum()
-    levels = sorted({float(ordered[np.searchsorted(share, s)]) for s in (0.9, 0.5)})
-    if len(levels) == 2:
-        axes.contour(smooth, levels, extent=extent, colors=[FITTED, "white"], linewidths=[0.9, 0.8])
-    axes.set_xlim(*x_ends)
-    axes.set_ylim(*y_ends)
-
-
-def _frame(axes: Axes, i: int, j: int, n: int, labels: Sequence[str], ends: Array, log: Sequence[bool]) -> None:
-    """Ticks and names along the left and the bottom only."""
-    for axis, k, shown in ((axes.xaxis, j, i == n - 1), (axes.yaxis, i, j == 0 and i > 0)):
-        if not shown:
-            axis.set_ticks([])
-            continue
-        # none so near an end that its label meets the next panel's
-        inner = ends[:, k] + np.array([0.08, -0.08]) * float(np.diff(ends[:, k])[0])
-        low, high = (10**inner) if log[k] else inner
-        ticks = _round_ticks(float(low), float(high), bool(log[k]))
-        axis.set_ticks([float(np.log10(t)) if log[k] else t for t in ticks], [number(t) for t in ticks])
-        axis.set_tick_params(labelsize=7)
-        if axis is axes.xaxis:
-            for text in axis.get_ticklabels():
-                text.set(rotation=45, ha="right", rotation_mode="anchor")
-        name, _, its_unit = labels[k].partition(" (")
-        axis.set_label_text(f"{name}\n({its_unit}" if its_unit else name, fontsize=7.5)
-    if i == n - 1:
-        axes.xaxis.set_label_coords(0.5, -0.55)
-    if j == 0:
-        axes.yaxis.set_label_coords(-0.48, 0.5)
-
-
-def _round_ticks(low: float, high: float, log: bool) -> list[float]:
-    """Two or three round values inside the range."""
-    for steps in ([1.0, 2.0, 5.0], [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]):
-        if log and high / low > 2.5:
-            decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-            found = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
-        else:
-            found = [float(t) for t in MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= t <= high]
-        if len(found) >= 2:
-            return found if len(found) <= 3 else [found[0], found[len(found) // 2], found[-1]]
-    return found
+def _marginal(
+    axes: Axes, label: str, draws: Array, prior: Any, log: bool, map_value: float | None, truth: float | None
+) -> None:
+    low, high = _ends(draws if truth is None else np.append(draws, truth), prior)
+    edges = np.geomspace(low, high, BINS + 1) if log else np.linspace(low, high, BINS + 1)
+    width = np.diff(np.log10(edges) if log else edges)
+    mass, _ = np.histogram(draws, edges)
+    density = mass / len(draws) / width
+    prior_density = np.diff(prior.cdf(edges)) / width
+    axes.stairs(prior_density, edges, color=FAINT, linewidth=1.0, fill=True, alpha=0.35)
+    axes.stairs(density, edges, color=FITTED, linewidth=1.2, fill=True, alpha=0.45)
+    axes.stairs(density, edges, color=FITTED, linewidth=1.0)
+    top = float(max(density.max(), prior_density.max()))
+    five, median, ninety_five = np.quantile(draws, [0.05, 0.5, 0.95])
+    at = -0.09 * top
+    axes.plot([five, ninety_five], [at, at], color=INK, linewidth=2.2, solid_capstyle="butt")
+    axes.plot(median, at, "o", color=INK, markersize=4.5, markerfacecolor="white")
+    if map_value is not None:
+        axes.plot(map_value, 1.07 * top, "v", color=WARNING, markersize=5)
+    if truth is not None:
+        # not cut in half where it is the end of the axis
+        axes.axvline(truth, color=INK, linewidth=1.2, linestyle="--", clip_on=False)
+    axes.set_ylim(-0.18 * top, 1.16 * top)
+    if log:
+        axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    _ticks(axes.xaxis, low, high, log, most=4)
+    axes.set_xlabel(label, labelpad=2)
+    bare(axes, "left")
+    axes.tick_params(labelleft=False)
 
 
 def _ticks(axis: Any, low: float, high: float, log: bool, most: int) -> None:
@@ -183,7 +148,7 @@ def _ticks(axis: Any, low: float, high: float, log: bool, most: int) -> None:
 
 
 def _ends(draws: Array, prior: Any) -> tuple[float, float]:
-    """The prior's support where it is bounded; otherwise all but its outermost thousandths, and every draw."""
+    """The prior's support where it is bounded, with all ``draws``; otherwise all but its outermost thousandths."""
     low, high = (float(x) for x in prior.support())
     if not np.isfinite(low):
         low = float(min(prior.ppf(1e-3), draws.min()))
@@ -192,4 +157,4 @@ def _ends(draws: Array, prior: Any) -> tuple[float, float]:
     if low <= 0 < high and float(prior.ppf(1e-3)) > 0:
         # a log-normal's support begins at 0, which a logarithmic axis cannot show
         low = float(min(prior.ppf(1e-3), draws.min()))
-    return low, high
+    return min(low, float(draws.min())), max(high, float(draws.max()))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from neurofit.recording.draw import FAINT, INK, SHADE, STYLE, WARNING
 
 __all__ = [
-    "BAND", "FAINT", "FITTED", "HELD_OUT", "INK", "MISSED", "OUTSIDE", "SHADE", "WARNING",
+    "BAND", "CSS_DPI", "FAINT", "FITTED", "HELD_OUT", "INK", "MISSED", "OUTSIDE", "SHADE", "SHARPNESS", "WARNING",
     "bare", "figure", "styled",
 ]  # fmt: skip
 
@@ -24,6 +24,9 @@ OUTSIDE = "#F5E663"
 BAND = 0.22
 # Half of the page's width: readable side by side on a screen and alone on a phone.
 WIDTH = 4.6
+# CSS pixels to the inch; a PNG holds twice as many, for screens that show them.
+CSS_DPI = 96
+SHARPNESS = 2
 
 
 @contextmanager

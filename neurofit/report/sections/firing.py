@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from neurofit.check.predictive import mean_by_level
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import CountsDrawn, firing_figure
-from neurofit.report.material import Material
+from neurofit.report.material import Material, Part
 from neurofit.report.words import interval, number
 
 
@@ -18,7 +19,7 @@ def firing_section(material: Material) -> dict[str, Any]:
     """An f-I curve for each step, and the table behind them."""
     return {
         "pictures": list(_pictures(material)),
-        "parts": [_table(part) for part in material.parts],
+        "parts": [_table(part, material.fit.predictive_table) for part in material.parts],
         "error": number(material.parts[0].counts["error"], 2),
     }
 
@@ -45,7 +46,7 @@ def _pictures(material: Material) -> Iterator[Picture]:
         yield picture(figure, alt)
 
 
-def _table(part: Any) -> dict[str, Any]:
+def _table(part: Part, sweeps: pd.DataFrame) -> dict[str, Any]:
     c = part.counts
     rows = []
     for i, sweep in enumerate(c["sweeps"]):
@@ -61,6 +62,9 @@ def _table(part: Any) -> dict[str, Any]:
                 "own": interval(c["model_low"][i], c["model_high"][i]),
                 "interpolated": number(c["interpolated"][i]) if part.held_out else "",
                 "inside": inside,
+                "percentile": number(sweeps.loc[(part.name, sweep), "count percentile"], 2),
+                "covered": number(sweeps.loc[(part.name, sweep), "voltage covered (%)"], 2),
+                "deviation": number(sweeps.loc[(part.name, sweep), "deviation_mv"], 2),
             }
         )
     return {"label": part.label, "step": part.step, "held_out": part.held_out, "rows": rows}

@@ -159,6 +159,7 @@ def _files(material: Material, target: Path) -> list[dict[str, str]]:
     run = material.fit.run
     wanted = {
         "posterior.csv": "draws of the posterior, a column for each parameter with its unit",
+        "posterior.nc": "posterior, prior, recorded and predicted features, for ArviZ",
         "parameters.csv": "the table of parameters",
         "model.toml": "the template as it was fitted",
         "run.toml": "every decision and version",
