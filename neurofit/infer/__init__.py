@@ -1,6 +1,6 @@
 """theta and features become a :class:`Posterior`, round by round."""
 
-from neurofit.infer.calibration import Coverage, expected_coverage
+from neurofit.infer.calibration import Calibration, assess, assess_held_out
 from neurofit.infer.density import Density
 from neurofit.infer.discrepancy import widened, widest
 from neurofit.infer.ensemble import Ensemble, train_ensemble
@@ -10,6 +10,6 @@ from neurofit.infer.summaries import Summaries
 from neurofit.infer.train import Schedule
 
 __all__ = [
-    "Coverage", "Density", "Ensemble", "Method", "Posterior", "Region", "Schedule", "Summaries",
-    "expected_coverage", "train_ensemble", "usable", "widened", "widest",
+    "Calibration", "Density", "Ensemble", "Method", "Posterior", "Region", "Schedule", "Summaries",
+    "assess", "assess_held_out", "train_ensemble", "usable", "widened", "widest",
 ]  # fmt: skip

@@ -6,7 +6,7 @@
     figure.savefig("firing.pdf")
 """
 
-from neurofit.report.figures.checks import coverage_figure, marginal_coverage_figure, null_figure
+from neurofit.report.figures.checks import Curves, calibration_figure, marginal_coverage_figure, null_figure
 from neurofit.report.figures.comparison import features_comparison_figure, firing_comparison_figure
 from neurofit.report.figures.features import Interval, intervals_figure
 from neurofit.report.figures.firing import CountsDrawn, firing_figure
@@ -16,8 +16,9 @@ from neurofit.report.figures.training import loss_figure, nearest_figure
 
 __all__ = [
     "CountsDrawn",
+    "Curves",
     "Interval",
-    "coverage_figure",
+    "calibration_figure",
     "features_comparison_figure",
     "firing_comparison_figure",
     "firing_figure",
