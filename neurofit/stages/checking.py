@@ -17,7 +17,7 @@ from neurofit.check.verdict import Verdict, decide
 from neurofit.features import SUMMARIES, FeatureTable, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
-from neurofit.infer import Density, Summaries, assess_held_out
+from neurofit.infer import Density, Region, Summaries, assess_held_out
 from neurofit.infer.summaries import noisy
 from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
@@ -200,8 +200,9 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     scaled = deviations * (declared.tolerance / last.summaries.tolerance)
     held = last.held_out
     calibration = assess_held_out(
-        last.density, last.summaries, z[held], scaled[held], outcome.parameters, stream_seed(seed, "check", 1)
-    )
+        last.density, last.summaries, z[held], scaled[held], outcome.parameters, stream_seed(seed, "check", 1),
+        Region(last.region.cuts[:-1]),
+    )  # fmt: skip
     advance(5, "calibration")
 
     counts = _counts(cut, predicted, declared, stream_seed(seed, "check", 2))

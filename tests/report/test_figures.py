@@ -124,9 +124,8 @@ def test_coverage_far_off_is_still_on_the_axis() -> None:
 def test_curves_outside_their_band_are_named_and_on_the_axis() -> None:
     levels = np.linspace(0, 1, 11)
     several = figures.Curves("ranks", ("a", "b"), np.array([levels, levels**6]), 0.2)
-    left, right = drawn(
-        figures.calibration_figure(levels, [several, figures.Curves("one", (), levels[None], 0.2)])
-    ).axes
+    single = figures.Curves("one", (), levels[None], 0.2)
+    left, right = drawn(figures.calibration_figure(levels, [several, single])).axes
     assert [text.get_text() for text in left.texts] == ["b"]
     assert left.get_ylim()[0] < 100 * (levels**6 - levels).min()
     assert [text.get_text() for text in right.texts] == ["fewer than due", "more than due"]
