@@ -74,8 +74,12 @@ class Calibration:
     @property
     def checks(self) -> dict[str, Shares | LocalTest]:
         """The checks that were made, by name."""
-        made = {"ranks": self.ranks, "coverage": self.coverage, "random_regions": self.random_regions}
-        return made if self.local is None else {**made, "local": self.local}
+        made: dict[str, Shares | LocalTest] = {
+            "ranks": self.ranks, "coverage": self.coverage, "random_regions": self.random_regions,
+        }  # fmt: skip
+        if self.local is not None:
+            made["local"] = self.local
+        return made
 
     @property
     def level(self) -> float:

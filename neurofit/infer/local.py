@@ -66,7 +66,7 @@ def local_test(draws: Array, truths: Array, near: NDArray[np.intp], rng: np.rand
     def score(chosen: NDArray[np.intp]) -> float:
         return float((white[chosen, np.arange(n_cases)].mean(axis=0) ** 2).sum())
 
-    null = np.array([score(rng.integers(n_values, size=n_cases)) for _ in range(TRIALS)])
+    null = np.array([score(chosen) for chosen in rng.integers(n_values, size=(TRIALS, n_cases))])
     return LocalTest(score(np.zeros(n_cases, dtype=np.intp)), null, near)
 
 

@@ -117,7 +117,7 @@ def calibration_figure(levels: ArrayLike, panels: Sequence[Curves]) -> Figure:
                     x, values - x if several else values, color=MISSED if outside else FITTED,
                     linewidth=1.6 if outside or not several else 0.8,
                 )  # fmt: skip
-            worst, at = np.unravel_index(int(off.argmax()), off.shape)
+            worst, at = divmod(int(off.argmax()), len(x))
             if several and off.max() > band:
                 # one name: the curves of several leave the band at the same place
                 height = curves[worst, at] - x[at]
