@@ -182,6 +182,16 @@ def test_what_is_wrong_only_near_the_observation_is_found_and_named(change, verd
     assert "at the observation itself" in only.sentence()
 
 
+def test_the_prior_itself_passes_on_average_and_not_near_the_observation():
+    """Draws that ignore the data are right over all cases; near the observation they are three times too wide."""
+    found = []
+    for seed in range(10):
+        _, truths, middle = cases(seed, n=1000)
+        draws = np.sqrt(10) * np.random.default_rng([seed, 1]).standard_normal((60, *truths.shape))
+        found.append(assess(draws, truths, "abcd", seed=seed, distances=np.linalg.norm(middle, axis=1)))
+    assert sum(c.alarms == ("local",) and c.verdict == "too wide" for c in found) >= 8
+
+
 def test_the_local_check_passes_what_is_wrong_only_far_away():
     """Twice too wide for all but the nearest 250 of 1,000 cases: the 200 asked are right."""
     alarms = 0

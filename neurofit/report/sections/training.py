@@ -39,8 +39,9 @@ def calibration_section(material: Material) -> dict[str, Any]:
     return {
         "sentence": calibration["sentence"],
         "sentences": [check["sentence"] for check in checks.values()],
+        "left_out": plural(calibration["left_out"], "simulation") if calibration["left_out"] else "",
         "alarm": percent(calibration["level"] * len(checks)),
-        "level": percent(calibration["level"], 2),
+        "level": number(calibration["level"], 3),
         "curves": picture(
             calibration_figure(calibration["levels"], panels),
             f"Calibration on {plural(calibration['n'], 'held-out simulation')}, with the bands that a right posterior "
