@@ -140,7 +140,7 @@ class Calibration:
                 side, by = "low" if self.shift[j] > 0 else "high", abs(self.shift[j])
                 return f"{text}; the posterior of {self.names[j]} lies too {side}{where} (by {by:.1f} standard errors)."
             case "misshapen":
-                return f"{text}; it is neither shifted nor too narrow or wide{where}, but has the wrong shape."
+                return f"{text}; its shape is off{where}, without a clear shift or a clearly wrong width."
         return f"{text}; the posterior is {self.verdict}{where}."
 
     def to_dict(self) -> dict[str, Any]:
