@@ -76,8 +76,8 @@ def test_an_exact_posterior_is_called_wrong_as_rarely_as_stated():
 def test_each_wrong_posterior_gets_its_verdict(wrong, verdict):
     """300 cases, six parameters: the right word in at least 24 of 25 repetitions.
 
-    Theory: narrow and wide ones are called shifted instead in 1 %; every alarm is certain (measured: 100 of 100, and the
-    right word 99 times or more).
+    Theory: narrow and wide ones are called shifted instead in 1 %. Measured: an alarm in all of 100, and the right word
+    in 99 or more.
     """
     found = Counter(held_out(seed, **wrong).verdict for seed in range(25))
     assert found[verdict] >= 24
