@@ -226,7 +226,7 @@ def check(run: RunFolder) -> None:
     for result in done.checks.values():
         _print(str(result))
     _print("\n".join(done.nearness.sentences()))
-    _print(done.findings_of_fit["coverage"]["sentence"])
+    _print(done.findings_of_fit["calibration"]["sentence"])
 
 
 @command(app)

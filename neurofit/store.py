@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from neurofit.errors import RunDirectoryError, RunFailed
 
-FORMAT = 2
+FORMAT = 3
 _PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
 
 # Ends the name of a file that is being written.

@@ -171,7 +171,7 @@ def _card(name: str, material: Material, target: Path) -> dict[str, Any]:
         "link": quote(Path(os.path.relpath(report, target.parent)).as_posix()) if report.is_file() else "",
         "run": str(fit.run.path),
         "settings": f"{fit.method.rounds} rounds of {fit.method.simulations:,} simulations, seed {fit.seed}",
-        "coverage": found["coverage"]["sentence"],
+        "calibration": found["calibration"]["sentence"],
         "efficiency": percent(found["efficiency"], 1),
     }
 

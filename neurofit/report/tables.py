@@ -102,7 +102,7 @@ def closing_lines(fit: Fit) -> Iterator[Any]:
     yield ""
     yield str(fit.verdict)
     yield ""
-    yield fit.findings_of_fit["coverage"]["sentence"]
+    yield fit.findings_of_fit["calibration"]["sentence"]
     yield _counted(fit)
     yield f"Everything is in {fit.run.path}: report.html, posterior.csv, parameters.csv, run.toml"
     yield f"Report: {fit.run / 'report.html'}"

@@ -17,7 +17,7 @@ from neurofit.check.verdict import Verdict, decide
 from neurofit.features import SUMMARIES, FeatureTable, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
-from neurofit.infer import Density, Summaries, expected_coverage
+from neurofit.infer import Density, Region, Summaries, assess_held_out
 from neurofit.infer.summaries import noisy
 from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
@@ -199,9 +199,10 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     last = outcome.rounds[-1]
     scaled = deviations * (declared.tolerance / last.summaries.tolerance)
     held = last.held_out
-    coverage = expected_coverage(
-        last.density, last.summaries, z[held], scaled[held], outcome.parameters, stream_seed(seed, "check", 1)
-    )
+    calibration = assess_held_out(
+        last.density, last.summaries, z[held], scaled[held], outcome.parameters, stream_seed(seed, "check", 1),
+        Region(last.region.cuts[:-1]),
+    )  # fmt: skip
     advance(5, "calibration")
 
     counts = _counts(cut, predicted, declared, stream_seed(seed, "check", 2))
@@ -212,7 +213,7 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
         "verdict": verdict.to_dict(),
         "misses": [vars(m) for m in misses],
         "conflicts": {side: c.to_dict() for side, c in conflicts.items()},
-        "coverage": coverage.to_dict(),
+        "calibration": calibration.to_dict(),
         "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
         "efficiency": efficiency,
         "invalid": int(sum((~s.valid).sum() for s in sets)),

@@ -147,9 +147,25 @@ def test_nulls_are_drawn_for_every_test() -> None:
 
 
 def test_coverage_far_off_is_still_on_the_axis() -> None:
-    drawn(figures.coverage_figure([0.5, 0.9], [0.0, 1.0], 20))
     axes = drawn(figures.marginal_coverage_figure(["a", "b"], [0.1, 1.0], 20)).axes[0]
     assert axes.get_xlim()[0] < 10
+
+
+def test_curves_outside_their_band_are_named_and_on_the_axis() -> None:
+    levels = np.linspace(0, 1, 11)
+    several = figures.Curves("ranks", ("a", "b"), np.array([levels, levels**6]), 0.2)
+    single = figures.Curves("one", (), levels[None], 0.2)
+    left, right = drawn(figures.calibration_figure(levels, [several, single])).axes
+    assert [text.get_text() for text in left.texts] == ["b"]
+    assert left.get_ylim()[0] < 100 * (levels**6 - levels).min()
+    assert [text.get_text() for text in right.texts] == ["fewer than due", "more than due"]
+
+
+@pytest.mark.parametrize("names", [("a",), ()])
+def test_a_single_curve_that_stays_inside_is_not_named(names: tuple[str, ...]) -> None:
+    levels = np.linspace(0, 1, 11)
+    axes = drawn(figures.calibration_figure(levels, [figures.Curves("ranks", names, levels[None], 0.2)])).axes[0]
+    assert not any(text.get_text() == "a" for text in axes.texts)
 
 
 def test_losses_that_are_not_finite_can_be_drawn() -> None:

@@ -139,7 +139,7 @@ def test_checks_and_calibration_are_the_runs(read: Reading, fit: nf.Fit) -> None
     for result in fit.checks.values():
         assert f"p = {p_value(result.p_value)}" in read.text
     found = fit.findings_of_fit
-    assert found["coverage"]["sentence"] in read.text
+    assert found["calibration"]["sentence"] in read.text
     assert f"{found['invalid']:,} of {found['simulations']:,}" in read.text
 
 

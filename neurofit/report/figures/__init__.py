@@ -6,7 +6,7 @@
     figure.savefig("firing.pdf")
 """
 
-from neurofit.report.figures.checks import coverage_figure, marginal_coverage_figure, null_figure
+from neurofit.report.figures.checks import Curves, calibration_figure, marginal_coverage_figure, null_figure
 from neurofit.report.figures.comparison import features_comparison_figure, firing_comparison_figure
 from neurofit.report.figures.features import Interval, intervals_figure
 from neurofit.report.figures.firing import CountsDrawn, firing_figure
@@ -17,9 +17,10 @@ from neurofit.report.figures.training import loss_figure, nearest_figure
 
 __all__ = [
     "CountsDrawn",
+    "Curves",
     "Interval",
+    "calibration_figure",
     "conditional_figure",
-    "coverage_figure",
     "features_comparison_figure",
     "firing_comparison_figure",
     "firing_figure",

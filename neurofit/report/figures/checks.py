@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -65,33 +66,79 @@ def _stretched(null: Array, observed: float) -> tuple[Array, float]:
     return np.arcsinh((null - middle) / scale), float(np.arcsinh((observed - middle) / scale))
 
 
-def coverage_figure(levels: ArrayLike, covered: ArrayLike, n: int) -> Figure:
-    """Expected coverage: how often regions of each level held the true parameters of held-out simulations.
+@dataclass(frozen=True)
+class Curves:
+    """How often regions of every size held the true parameters, in one panel.
+
+    Attributes
+    ----------
+    title
+        Above it.
+    names
+        ``[curve]``: the one furthest outside the band is named; of a single curve, empty.
+    values
+        ``[curve, level]``: shares of the cases.
+    band
+        Half the width of the band that a right posterior's curves stay in, all of them.
+    """
+
+    title: str
+    names: Sequence[str]
+    values: Array
+    band: float
+
+
+def calibration_figure(levels: ArrayLike, panels: Sequence[Curves]) -> Figure:
+    """Curves of calibration with their simultaneous bands, a panel each.
+
+    Several curves are drawn as differences from what they should be, a single one beside the diagonal.
 
     Parameters
     ----------
-    levels, covered
-        ``[level]``, shares.
-    n
-        Number of held-out simulations: chance moves the points within the band in 95 % of cases.
+    levels
+        ``[level]``: share of the posterior inside.
+    panels
+        From left to right.
     """
-    x, y = np.asarray(levels, dtype=np.float64), np.asarray(covered, dtype=np.float64)
-    grid = np.linspace(0.001, 0.999, 200)
+    x = 100 * np.asarray(levels, dtype=np.float64)
     with styled():
-        fig = figure(WIDTH, 3.3, layout="constrained")
-        axes = fig.subplots()
-        low, high = binom.ppf(0.025, n, grid) / n, binom.ppf(0.975, n, grid) / n
-        axes.fill_between(100 * grid, 100 * low, 100 * high, color=SHADE, linewidth=0, label="chance (95 %)")
-        axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8)
-        axes.plot(100 * x, 100 * y, "o-", color=FITTED, markersize=5, linewidth=1.4, label="this posterior")
-        axes.set_xlabel("credible level of the region (%)")
-        axes.set_ylabel("true parameters inside (%)")
-        axes.set_xlim(0, 100)
-        axes.set_ylim(0, 101)
-        axes.set_aspect("equal", adjustable="box")
-        axes.text(0.97, 0.06, "intervals too narrow", transform=axes.transAxes, ha="right", color=FAINT, fontsize=8)
-        axes.text(0.04, 0.7, "wider than needed", transform=axes.transAxes, color=FAINT, fontsize=8)
-        axes.legend(loc="upper left")
+        fig = figure(3.1 * len(panels), 3.2, layout="constrained")
+        for axes, panel in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels, strict=True):
+            several = bool(panel.names)
+            base, band = np.zeros_like(x) if several else x, 100 * panel.band
+            low, high = (base - band, base + band) if several else (np.maximum(x - band, 0), np.minimum(x + band, 100))
+            axes.fill_between(x, low, high, color=SHADE, linewidth=0)
+            axes.plot(x, base, color=FAINT, linewidth=0.8)
+            curves = 100 * np.asarray(panel.values, dtype=np.float64)
+            off = np.abs(curves - x)
+            for values, farthest in zip(curves, off.max(axis=1), strict=True):
+                outside = farthest > band
+                axes.plot(
+                    x, values - x if several else values, color=MISSED if outside else FITTED,
+                    linewidth=1.6 if outside or not several else 0.8,
+                )  # fmt: skip
+            worst, at = divmod(int(off.argmax()), len(x))
+            if several and off.max() > band:
+                # one name: the curves of several leave the band at the same place
+                height = curves[worst, at] - x[at]
+                up = height > 0
+                axes.annotate(
+                    panel.names[worst], (x[at], height), xytext=(0, 2 if up else -2), textcoords="offset points",
+                    ha="center", va="bottom" if up else "top", fontsize=8, color=MISSED,
+                )  # fmt: skip
+            axes.set_title(panel.title)
+            axes.set_xlim(0, 100)
+            if several:
+                reach = 1.25 * max(band, float(off.max()))
+                axes.set_ylim(-reach, reach)
+                axes.set_xlabel("share of draws below (%); grey: chance")
+                axes.set_ylabel("true values: more or fewer than due (%)")
+            else:
+                axes.set_ylim(0, 100)
+                axes.set_xlabel("share of draws inside (%); grey: chance")
+                axes.set_ylabel("true parameters inside (%)")
+                axes.text(0.97, 0.06, "fewer than due", transform=axes.transAxes, ha="right", color=FAINT, fontsize=8)
+                axes.text(0.04, 0.9, "more than due", transform=axes.transAxes, color=FAINT, fontsize=8)
     return fig
 
 

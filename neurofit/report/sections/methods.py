@@ -45,6 +45,21 @@ CITATIONS = {
         "approximations can be unfaithful. Transactions on Machine Learning Research.",
         "https://arxiv.org/abs/2110.06581",
     ),
+    "ranks": (
+        "Talts S, Betancourt M, Simpson D, Vehtari A, Gelman A (2018). Validating Bayesian inference algorithms with "
+        "simulation-based calibration. arXiv:1804.06788.",
+        "https://arxiv.org/abs/1804.06788",
+    ),
+    "random regions": (
+        "Lemos P, Coogan A, Hezaveh Y, Perreault-Levasseur L (2023). Sampling-based accuracy testing of posterior "
+        "estimators for general inference. International Conference on Machine Learning.",
+        "https://arxiv.org/abs/2302.03026",
+    ),
+    "local": (
+        "Linhart J, Gramfort A, Rodrigues PLC (2023). L-C2ST: local diagnostics for posterior approximations in "
+        "simulation-based inference. Advances in Neural Information Processing Systems 36.",
+        "https://arxiv.org/abs/2306.03580",
+    ),
     "conformal": (
         "Bates S, Candès E, Lei L, et al. (2023). Testing for outliers with conformal p-values. Annals of Statistics "
         "51(1):149-178.",
@@ -90,7 +105,9 @@ def methods(material: Material) -> str:
             if widened
             else "."
         ),
-        "Calibration was assessed by expected coverage on held-out simulations (Hermans et al. 2022), and "
+        "Calibration was assessed on held-out simulations by the ranks of the true parameters (Talts et al. 2018), "
+        "the expected coverage of regions of highest density (Hermans et al. 2022) and around random points (Lemos et "
+        "al. 2023), and a classifier near the observation (after Linhart et al. 2023), and "
         "misspecification by conformal p-values (Bates et al. 2023) against the prior predictive and the last round's "
         "simulations.",
         f"Posterior predictions were compared with {'fitted and held-out' if held else 'the fitted'} sweeps.",

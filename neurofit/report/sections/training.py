@@ -9,37 +9,48 @@ from typing import Any
 import numpy as np
 
 from neurofit.report.embed import picture
-from neurofit.report.figures import coverage_figure, loss_figure, marginal_coverage_figure, nearest_figure
+from neurofit.report.figures import Curves, calibration_figure, loss_figure, marginal_coverage_figure, nearest_figure
 from neurofit.report.material import Material
-from neurofit.report.words import number, percent, plural, reasons
+from neurofit.report.words import number, p_value, percent, plural, reasons
+
+# The checks that are drawn, with their titles.
+DRAWN = {
+    "ranks": "Ranks, parameter by parameter",
+    "coverage": "Regions of highest density",
+    "random_regions": "Regions around random points",
+}
 
 
 def calibration_section(material: Material) -> dict[str, Any]:
-    """Expected coverage, importance efficiency, leakage and invalid simulations, each counted and said."""
+    """The checks of calibration, importance efficiency, leakage and invalid simulations, each counted and said."""
     fit = material.fit
     found = fit.findings_of_fit
-    coverage = found["coverage"]
-    levels = ", ".join(
-        f"{percent(held)} in {percent(level)} regions"
-        for level, held in zip(coverage["levels"], coverage["covered"], strict=True)
-    )
-    marginal = np.asarray(coverage["marginal"], dtype=np.float64)
+    calibration = found["calibration"]
+    checks = calibration["checks"]
+    marginal = np.asarray(calibration["marginal"], dtype=np.float64)
     names = list(fit.model.free)
+    panels = [
+        Curves(title, names if name == "ranks" else (), np.array(checks[name]["curves"]), checks[name]["band"])
+        for name, title in DRAWN.items()
+    ]
+    tests = "; ".join(f"{title}, p = {p_value(checks[name]['p_value'])}" for name, title in DRAWN.items())
     worst = int(np.abs(marginal - 0.9).argmax())
     drawn = int(material.parts[0].predicted.valid.sum())
     return {
-        "sentence": coverage["sentence"],
-        "pictures": [
-            picture(
-                coverage_figure(coverage["levels"], coverage["covered"], coverage["n"]),
-                f"Expected coverage of {plural(coverage['n'], 'held-out simulation')}: {levels}.",
-            ),
-            picture(
-                marginal_coverage_figure(names, marginal, coverage["n"]),
-                f"Coverage of each parameter's 90 % interval; furthest off: {names[worst]}, "
-                f"{percent(marginal[worst])}.",
-            ),
-        ],
+        "sentence": calibration["sentence"],
+        "sentences": [check["sentence"] for check in checks.values()],
+        "left_out": plural(calibration["left_out"], "simulation") if calibration["left_out"] else "",
+        "alarm": percent(calibration["level"] * len(checks)),
+        "level": number(calibration["level"], 3),
+        "curves": picture(
+            calibration_figure(calibration["levels"], panels),
+            f"Calibration on {plural(calibration['n'], 'held-out simulation')}, with the bands that a right posterior "
+            f"stays in: {tests}.",
+        ),
+        "marginal": picture(
+            marginal_coverage_figure(names, marginal, calibration["n"]),
+            f"Coverage of each parameter's 90 % interval; furthest off: {names[worst]}, {percent(marginal[worst])}.",
+        ),
         "efficiency": percent(found["efficiency"], 1),
         "effective": number(found["efficiency"] * drawn, 2),
         "drawn": drawn,
