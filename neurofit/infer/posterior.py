@@ -18,7 +18,6 @@ from neurofit.infer.rounds import Region
 
 if TYPE_CHECKING:  # a worker that trains needs no Brian2
     from neurofit.template import Model, Prior
-    from neurofit.template.prior import Family
 
 Array = NDArray[np.float64]
 
@@ -128,6 +127,7 @@ class Posterior:
         """One row a parameter: unit, median, 90 % interval, prior's interval, and what stands out about it."""
         z = self.sample_unbounded(n, seed)
         theta = self.prior.from_unbounded(z)
+        given = dict(self.prior.given(theta))
         low, middle, high = np.quantile(theta, [0.05, 0.5, 0.95], axis=0)
         return pd.DataFrame(
             {
@@ -137,17 +137,17 @@ class Posterior:
                 "95 %": high,
                 "prior": [str(family) for family in self.prior.families],
                 "share of prior width": z.std(axis=0),
-                "remark": [_remark(column, family) for column, family in zip(z.T, self.prior.families, strict=True)],
+                "remark": [_remark(z[:, j], given[j]) for j in range(len(given))],
             },
             index=pd.Index(self.prior.names, name="parameter"),
         )
 
 
-def _remark(z: Array, family: Family) -> str:
-    """What stands out about one parameter's draws ``[draw]``, given its prior."""
-    ends = np.array(family.distribution.support())
+def _remark(z: Array, prior: Any) -> str:
+    """What stands out about one parameter's draws ``[draw]``, given its prior, one for all draws or one for each."""
     with np.errstate(divide="ignore"):
-        hard = np.isfinite(ends) & (family.distribution.pdf(ends) > 0)  # a log-normal's 0 is no bound to pile up at
+        # a log-normal's 0 is no bound to pile up at; most, as rounding puts the bounds of some draws just outside
+        hard = [np.mean(np.isfinite(end) & (prior.pdf(end) > 0)) > 0.5 for end in prior.support()]
     # the prior's mass beyond a draw, seen from either end: uniform if the data say nothing
     for side, is_hard, mass in zip(("lower", "upper"), hard, (ndtr(z), ndtr(-z)), strict=True):
         in_edge = (mass < BOUND_SHARE).mean() > BOUND_MASS

@@ -26,7 +26,7 @@ def model_of(*families):
     """A model that is its parameters' priors and nothing else."""
     parameters = tuple(Parameter(f"p{j}", "mV", 1.0, family, "", "") for j, family in enumerate(families))
     nothing = SimpleNamespace()
-    return Model("toy", "", "", (), "", "v", {}, "euler", 0.1, None, parameters, nothing, "toy.toml", "")
+    return Model("toy", "", "", (), "", "v", {}, "euler", 0.1, "double", None, parameters, nothing, "toy.toml", "")
 
 
 def posterior(families, mean, sd, correlation=0.0, region=None):
