@@ -200,7 +200,7 @@ def test_draws_made_one_after_the_other_are_standard_normal_in_z(graph: Graph, s
 @laws
 @given(graphs(), seeds)
 def test_both_ways_lead_back(graph: Graph, seed: int) -> None:
-    prior, rng = graph.prior, np.random.default_rng(seed)
+    prior, rng, to_mv = graph.prior, np.random.default_rng(seed), graph.to_mv
     d = len(prior)
     z = np.concatenate([rng.standard_normal((200, d)), rng.uniform(-LARGEST_Z, LARGEST_Z, (200, d))])
     theta = prior.from_unbounded(z)
@@ -208,13 +208,12 @@ def test_both_ways_lead_back(graph: Graph, seed: int) -> None:
     assert prior.inside(theta).all()
     again = prior.from_unbounded(prior.to_unbounded(theta))
     assert np.abs(again - theta).max() <= 1e-9 * np.abs(theta).max()
-    found, scale = prior.to_unbounded(theta[:200]), np.abs(theta[:200]).max(axis=1, keepdims=True)
-    # rounding of theta, seen in z
-    jitter = np.array([[np.exp(distribution.logpdf(theta[:200, j]))] for j, distribution in prior.given(theta[:200])])
-    order = [j for j, _ in prior.given(theta[:200])]
-    slope = np.empty((200, d))
-    slope[:, order] = jitter[:, 0].T / stats.norm.pdf(z[:200][:, order])
-    assert (np.abs(found - z[:200]) <= 1e-6 + 1e3 * np.spacing(scale) * slope).all()
+    near, found = theta[:200], prior.to_unbounded(theta[:200])
+    for j, distribution in prior.given(near):
+        # rounding of theta, of up to the largest in its row, seen in z
+        slope = distribution.pdf(near[:, j]) / stats.norm.pdf(z[:200, j])
+        rounding = 1e3 * np.spacing(np.abs(near * to_mv).max(axis=1) / to_mv[j]) * slope
+        assert (np.abs(found[:, j] - z[:200, j]) <= 1e-6 + rounding).all()
 
 
 @laws
