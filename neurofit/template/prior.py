@@ -96,13 +96,14 @@ class Prior:
             yield j, independent or family.given({name: theta[:, self.names.index(name)] for name in family.parents})
 
     def marginal(self, name: str) -> Any:
-        """One parameter's distribution over all values of the others; from draws where it depends on them."""
+        """One parameter's distribution over all values of the others: a frozen one, or a :class:`Marginal`."""
         j = self.names.index(name)
         if self._independent[j] is not None:
             return self._independent[j]
         draws = self.sample(_MARGINAL_DRAWS, np.random.default_rng(0))[:, j]
-        edges = np.quantile(draws, np.linspace(0, 1, _MARGINAL_STEPS + 1))
-        return stats.rv_histogram(np.histogram(draws, edges), density=False)
+        low, high = self.bounds[j]
+        quantiles = np.quantile(draws, np.linspace(0, 1, _MARGINAL_STEPS + 1))
+        return Marginal(low, high, np.asarray(quantiles, dtype=np.float64))
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """``[n, parameter]``."""
@@ -204,6 +205,32 @@ class Prior:
         parents = self.families[j].parents
         values = {name: theta[row, self.names.index(name)] for name in parents}
         return f", with {values_in_words(values, dict(zip(self.names, self.units, strict=True)))}" if parents else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """What draws say of one parameter's distribution; named as in scipy.stats.
+
+    Attributes
+    ----------
+    low, high
+        Of the support.
+    quantiles
+        At equal steps from the smallest draw to the largest.
+    """
+
+    low: float
+    high: float
+    quantiles: NDArray[np.float64]
+
+    def support(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def cdf(self, x: NDArray[np.float64]) -> Any:
+        return np.interp(x, self.quantiles, np.linspace(0, 1, len(self.quantiles)))
+
+    def ppf(self, q: NDArray[np.float64] | float) -> Any:
+        return np.interp(q, np.linspace(0, 1, len(self.quantiles)), self.quantiles)
 
 
 def values_in_words(values: Mapping[str, float], units: Mapping[str, str]) -> str:

@@ -308,6 +308,8 @@ def test_the_marginal_is_that_of_draws() -> None:
     prior = prior_of(tables(UNDER))
     draws = prior.sample(5000, np.random.default_rng(8))
     assert stats.kstest(draws[:, 1], prior.marginal("V_reset").cdf).pvalue > 1e-3
+    assert prior.marginal("V_reset").ppf([0.05, 0.5]) == pytest.approx(np.quantile(draws[:, 1], [0.05, 0.5]), abs=0.6)
+    assert prior.marginal("V_reset").support() == pytest.approx((-90, -30))
     assert prior.marginal("V_th").support() == (-65, -30)
 
 
