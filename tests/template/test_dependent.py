@@ -6,6 +6,7 @@ Every expression is made twice: as a template's text, and as a function of the o
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,8 @@ from scipy import stats
 from scipy.special import ndtri
 
 from neurofit.errors import ParameterError, TemplateError
-from neurofit.template import Prior, load_model, parse_model
+from neurofit.resources import resource_dir
+from neurofit.template import Prior, find_model, load_model, parse_model
 from neurofit.template.dependent import read_families
 from neurofit.template.prior import LARGEST_Z
 from neurofit.template.schema import ParameterTable
@@ -376,6 +378,20 @@ def test_a_template_with_dependent_priors() -> None:
     assert stats.kstest(np.log(values["tau_w"] / tau_m) / np.log(100), "uniform").pvalue > 1e-4
     again = pickle.loads(pickle.dumps(model))  # noqa: S301
     assert np.array_equal(again.prior.sample(3000, np.random.default_rng(2)), theta)
+
+
+def test_the_example_in_the_documentation_is_sound() -> None:
+    text = find_model("lif").read_text(encoding="utf-8")
+    page = (resource_dir("models").parent / "docs" / "templates.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    for table in re.split(r"\n(?=\[)", example.strip()):
+        start = text.index(table.splitlines()[0])
+        end = text.find("\n[", start)
+        text = text[:start] + table + text[end:]
+    model = parse_model(text, "x.toml")
+    families = dict(zip(model.free, model.prior.families, strict=True))
+    assert families["V_reset"].parents == ("E_leak",)
+    assert families["tau_w"].parents == ("C", "g_leak")
 
 
 def test_a_fixed_parent_makes_a_prior_independent() -> None:
