@@ -9,6 +9,7 @@ import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from scipy import stats
 from scipy.special import ndtri
 
 from neurofit.errors import ParameterError, TemplateError
-from neurofit.resources import resource_dir
 from neurofit.template import Prior, find_model, load_model, parse_model
 from neurofit.template.dependent import read_families
 from neurofit.template.prior import LARGEST_Z
@@ -382,7 +382,7 @@ def test_a_template_with_dependent_priors() -> None:
 
 def test_the_example_in_the_documentation_is_sound() -> None:
     text = find_model("lif").read_text(encoding="utf-8")
-    page = (resource_dir("models").parent / "docs" / "templates.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "templates.md").read_text(encoding="utf-8")
     example = page.split("```toml\n")[1].split("```")[0]
     for table in re.split(r"\n(?=\[)", example.strip()):
         start = text.index(table.splitlines()[0])
