@@ -148,12 +148,15 @@ def read_families(
             found=" -> ".join(chain),
         )
     units = {name: parameters[name].unit for name in families}
+    # each parameter at the same places every time, those of Prior.bounds: what has room here has room there
+    columns, z = list(families), tried_z(len(families))
     earlier: list[str] = []
     for name in ordered(graph):
         family = families[name]
         if isinstance(family, Dependent):
             prior = Prior(tuple(earlier), tuple(units[e] for e in earlier), tuple(families[e] for e in earlier))
-            tried = dict(zip(earlier, prior.from_unbounded(tried_z(len(prior))).T, strict=True))
+            theta = prior.from_unbounded(z[:, [columns.index(e) for e in earlier]])
+            tried = dict(zip(earlier, theta.T, strict=True))
             _check_room(name, family, {parent: tried[parent] for parent in family.parents}, units, source)
         earlier.append(name)
     return families

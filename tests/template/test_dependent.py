@@ -188,6 +188,7 @@ def test_the_density_is_the_product_of_those_given_the_parents(graph: Graph, see
     assert np.allclose(prior.log_prob(theta), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @laws
 @given(graphs(), seeds)
 def test_draws_made_one_after_the_other_are_standard_normal_in_z(graph: Graph, seed: int) -> None:
@@ -409,3 +410,17 @@ def test_numbers_and_expressions_of_numbers_are_the_same_prior() -> None:
     plain, written = parse_model(SMALL, "x").prior, parse_model(text, "x").prior
     z = np.random.default_rng(0).standard_normal((100, len(plain)))
     assert np.allclose(plain.from_unbounded(z), written.from_unbounded(z), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("share", [0.5, 1e-2, 1e-4, 1e-8])
+def test_bounds_that_rarely_cross_are_found(share: float) -> None:
+    """The share of the parents' values at which they do, down to what only the corners show."""
+    # a + b exceeds 2 - x in a triangle of x**2/2
+    stated: dict[str, Any] = {
+        "a": ("uniform", {"low": 0, "high": 1}),
+        "b": ("uniform", {"low": 0, "high": 1}),
+        "c": ("uniform", {"low": "a + b", "high": 2 - float(np.sqrt(2 * share))}),
+    }
+    with pytest.raises(TemplateError, match=r"low \(.*\) must be below high \(.*\), with a = .* mV, b = .* mV"):
+        prior_of(tables(stated))
+    prior_of(tables(stated | {"c": ("uniform", {"low": "a + b", "high": 2.001})}))
