@@ -59,6 +59,8 @@ def test_models() -> None:
     checked = run("models", "check", "hh_pospischil")
     assert checked.exit_code == 0
     assert "12 free parameters" in checked.output
+    dependent = run("models", "check", Path(__file__).parent / "template" / "good" / "dependent.toml")
+    assert "100*C/g_leak" in dependent.output
 
 
 def test_copy_and_edit_a_template(tmp_path: Path) -> None:

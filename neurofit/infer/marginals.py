@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
-
-if TYPE_CHECKING:  # a worker that trains needs no Brian2
-    from neurofit.template.prior import Family
 
 Array = NDArray[np.float64]
 
@@ -42,11 +39,14 @@ def highest_density_interval(draws: Array, level: float) -> tuple[float, float]:
     return float(ordered[first]), float(ordered[first + held - 1])
 
 
-def remark(z: Array, family: Family) -> str:
-    """What stands out about one parameter's draws ``[draw]`` of ``z``, given its prior; nothing, mostly."""
-    ends = np.array(family.distribution.support())
+def remark(z: Array, prior: Any) -> str:
+    """What stands out about one parameter's draws ``[draw]`` of ``z``; nothing, mostly.
+
+    ``prior`` is its distribution, one for all draws or one for each.
+    """
     with np.errstate(divide="ignore"):
-        hard = np.isfinite(ends) & (family.distribution.pdf(ends) > 0)  # a log-normal's 0 is no bound to pile up at
+        # a log-normal's 0 is no bound to pile up at; most, as rounding puts the bounds of some draws just outside
+        hard = [np.mean(np.isfinite(end) & (prior.pdf(end) > 0)) > 0.5 for end in prior.support()]
     # the prior's mass beyond a draw, seen from either end: uniform if the data say nothing
     for side, is_hard, mass in zip(("lower", "upper"), hard, (ndtr(z), ndtr(-z)), strict=True):
         in_edge = (mass < BOUND_SHARE).mean() > BOUND_MASS

@@ -156,6 +156,7 @@ class Posterior:
         shortest = np.array([highest_density_interval(column, level) for column in theta.T])
         low, high = np.quantile(theta, ends, axis=0)
         prior_low, prior_high = self.prior.quantiles(ends)
+        given = dict(self.prior.given(theta))
         return pd.DataFrame(
             {
                 "unit": self.prior.units,
@@ -169,7 +170,7 @@ class Posterior:
                 f"prior {percentile_name(ends[1])}": prior_high,
                 "prior": [str(family) for family in self.prior.families],
                 "contraction": 1 - z.var(axis=0),
-                "remark": [remark(column, family) for column, family in zip(z.T, self.prior.families, strict=True)],
+                "remark": [remark(z[:, j], given[j]) for j in range(len(given))],
             },
             index=pd.Index(self.prior.names, name="parameter"),
         )

@@ -211,6 +211,6 @@ def _drawn(fit: Fit, parameters: Sequence[str] | None, truth: Truth | None) -> d
         "draws": fit.posterior.sample(DRAWS, fit.seed)[names].to_numpy(),
         "log": [model.prior.logarithmic[j] for j in columns],
         "map_values": fit.parameters.loc[names, "MAP"].to_numpy(dtype=np.float64),
-        "priors": [model.prior.families[j].distribution for j in columns],
+        "priors": [model.prior.marginal(name) for name in names],
         "truth": known(model, truth)[columns],
     }

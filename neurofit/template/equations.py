@@ -17,7 +17,7 @@ from neurofit.template.formula import Formula
 from neurofit.template.lines import PLACE, Equation, read_equations
 from neurofit.template.schema import TemplateFile
 from neurofit.template.source import Source
-from neurofit.template.symbols import REST, Symbols
+from neurofit.template.symbols import REST, Symbols, equation_symbols
 from neurofit.template.units import parse_unit, unit_words
 
 VOLT, SECOND = parse_unit("volt").dimensions, parse_unit("second").dimensions
@@ -113,7 +113,7 @@ def read_formulas(file: TemplateFile, source: Source) -> Parsed:
                 found=f"[parameters.{name}] and "
                 + next(f"'{e.left} = {e.formula}'" for e in equations if e.name == name),
             )
-    symbols = Symbols(file, equations, source)
+    symbols = equation_symbols(file, equations, source)
     for equation in equations:
         if equation.unless_refractory and file.spike is None:
             raise source.fail(

@@ -25,7 +25,10 @@ _ALLOWED = (
     *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.UAdd, ast.USub, ast.Not),
     *(ast.And, ast.Or, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq),
 )
-_RULE = "numbers, names, + - * / ** %, comparisons, and, or, not, and functions such as exp, exprel and tanh"
+_ARITHMETIC = (
+    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.Constant, ast.Load),
+    *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.UAdd, ast.USub),
+)
 _INSTEAD = {
     ast.BitXor: "Write ** for a power",
     ast.BitAnd: "Write 'and'",
@@ -34,10 +37,42 @@ _INSTEAD = {
 }
 
 
+@dataclass(frozen=True)
+class Grammar:
+    """What a formula may hold.
+
+    Attributes
+    ----------
+    nodes
+        Kinds of nodes in Python's syntax tree.
+    functions
+        Names of functions.
+    rule
+        Both in words.
+    """
+
+    nodes: tuple[type[ast.AST], ...]
+    functions: tuple[str, ...]
+    rule: str
+
+
+EQUATION = Grammar(
+    _ALLOWED,
+    FUNCTIONS,
+    "numbers, names, + - * / ** %, comparisons, and, or, not, and functions such as exp, exprel and tanh",
+)
+# In place of a number of a prior.
+PRIOR = Grammar(
+    _ARITHMETIC,
+    ("min", "max", "exp", "log", "sqrt", "abs"),
+    "numbers, parameters, units, + - * / **, and the functions min, max, exp, log, sqrt and abs",
+)
+
+
 class FormulaError(ValueError):
     """A text that is not a formula."""
 
-    def __init__(self, message: str, *, expected: str = _RULE, advice: str | None = None) -> None:
+    def __init__(self, message: str, *, expected: str, advice: str | None = None) -> None:
         super().__init__(message)
         self.message, self.expected, self.advice = message, expected, advice
 
@@ -62,7 +97,7 @@ class Formula:
         return self.text
 
 
-def parse_formula(text: str) -> Formula:
+def parse_formula(text: str, grammar: Grammar = EQUATION) -> Formula:
     """Read a formula.
 
     Raises
@@ -72,21 +107,23 @@ def parse_formula(text: str) -> Formula:
     """
     code = " ".join(line.split("#")[0].strip() for line in text.splitlines()).strip()
     if not code:
-        raise FormulaError("there is no formula")
+        raise FormulaError("there is no formula", expected=grammar.rule)
     opened, closed = code.count("("), code.count(")")
     if opened != closed:
         raise FormulaError("unbalanced bracket", expected=f"as many '(' ({opened}) as ')' ({closed})")
     try:
         tree = ast.parse(code, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise FormulaError("the formula cannot be read", advice=_advice(code)) from error
+        raise FormulaError("the formula cannot be read", expected=grammar.rule, advice=_advice(code)) from error
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
-        _check_node(node)
+        _check_node(node, grammar)
     try:
         is_condition = _is_condition(tree.body)
     except RecursionError as error:
-        raise FormulaError("the formula is too long", advice="Give parts of it names of their own.") from error
+        raise FormulaError(
+            "the formula is too long", expected=grammar.rule, advice="Give parts of it names of their own."
+        ) from error
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
     return Formula(code, frozenset(names), is_condition)
 
@@ -128,41 +165,45 @@ def _all(condition: bool, *nodes: ast.expr) -> None:
             )
 
 
-def _check_node(node: ast.AST) -> None:
+def _check_node(node: ast.AST, grammar: Grammar) -> None:
     match node:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if not any(
             isinstance(a, ast.Starred) for a in args
         ):
-            _check_function(name)
+            _check_function(name, grammar)
         case ast.Call():
-            raise FormulaError("this is not a formula")
-        case ast.Compare(ops=[_, _, *_]):
+            raise FormulaError("this is not a formula", expected=grammar.rule)
+        case ast.Compare(ops=[_, _, *_]) if grammar is EQUATION:
             raise FormulaError(
                 "comparisons in a row cannot be computed",
                 expected="one comparison at a time",
                 advice="Write 'a < b and b < c' for 'a < b < c'.",
             )
-        case ast.Constant(value=bool() | int()):
+        case ast.Constant(value=bool() | int() as value) if grammar is EQUATION or not isinstance(value, bool):
             pass
         case ast.Constant(value=float() as value) if math.isfinite(value):
             pass
         case ast.Constant():
-            raise FormulaError("this is not a formula")
-        case _ if not isinstance(node, _ALLOWED):
-            raise FormulaError("this is not a formula", advice=_INSTEAD.get(type(node)))
+            raise FormulaError("this is not a formula", expected=grammar.rule)
+        case _ if not isinstance(node, grammar.nodes):
+            advice = _INSTEAD.get(type(node)) if grammar is EQUATION or isinstance(node, ast.BitXor) else None
+            raise FormulaError("this is not a formula", expected=grammar.rule, advice=advice)
 
 
-def _check_function(name: str) -> None:
-    if name in _RANDOM:
+def _check_function(name: str, grammar: Grammar) -> None:
+    if name in _RANDOM and grammar is EQUATION:
         raise FormulaError(
             f"{name}() would not be the same in every run",
             expected="white_noise, the noise that is made from each simulation's own key",
         )
-    if name not in FUNCTIONS:
-        close = difflib.get_close_matches(name, FUNCTIONS, n=1)
-        advice = "Write clip(x, low, high)" if name in ("min", "max", "minimum", "maximum") else None
-        advice = advice or (f"Did you mean {close[0]}?" if close else f"Write {name}*(...) to multiply.")
-        raise FormulaError(f"there is no function {name}", expected="one of " + ", ".join(FUNCTIONS), advice=advice)
+    if name not in grammar.functions:
+        close = difflib.get_close_matches(name, grammar.functions, n=1)
+        wants_clip = grammar is EQUATION and name in ("min", "max", "minimum", "maximum")
+        advice = "Write clip(x, low, high)" if wants_clip else None
+        if not advice and name not in DEFAULT_FUNCTIONS:
+            advice = f"Did you mean {close[0]}?" if close else f"Write {name}*(...) to multiply."
+        known = ", ".join(grammar.functions)
+        raise FormulaError(f"there is no function {name}", expected=f"one of {known}", advice=advice)
 
 
 def _advice(code: str) -> str | None:

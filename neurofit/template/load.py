@@ -13,9 +13,11 @@ from neurofit.errors import TemplateError
 from neurofit.resources import resource_dir
 from neurofit.template.complaints import first_complaint
 from neurofit.template.consistency import check_together
+from neurofit.template.dependent import read_families
 from neurofit.template.equations import Parsed, read_formulas
 from neurofit.template.model import Model, Parameter, Spike
-from neurofit.template.quantities import check_parameter
+from neurofit.template.names import PROVIDED
+from neurofit.template.quantities import check_unit, check_values
 from neurofit.template.schema import SCHEMA_VERSION, TemplateFile
 from neurofit.template.source import Source
 from neurofit.template.symbols import REST
@@ -117,7 +119,7 @@ def parse_model(text: str, path: str) -> Model:
     source = Source(text, path)
     file = _read_file(source)
     for name, parameter in file.parameters.items():
-        check_parameter(name, parameter, source)
+        check_unit(name, parameter, source)
     parsed = check_together(read_formulas(file, source), file.parameters, file.integration.method, source)
     if not any(p.prior for p in file.parameters.values()):
         raise source.fail(
@@ -126,7 +128,8 @@ def parse_model(text: str, path: str) -> Model:
             expected="a prior on at least one of them",
             found=f"values for {', '.join(file.parameters)}",
         )
-    return Model(
+    families = read_families(file.parameters, [e.name for e in parsed.equations] + [*PROVIDED], source)
+    model = Model(
         name=file.name,
         title=file.title,
         description=file.description.strip(),
@@ -139,12 +142,15 @@ def parse_model(text: str, path: str) -> Model:
         precision=file.integration.precision,
         spike=_spike(file, parsed),
         parameters=tuple(
-            Parameter(name, p.unit, p.value, p.prior, p.description, p.source) for name, p in file.parameters.items()
+            Parameter(name, p.unit, p.value, families.get(name), p.description, p.source)
+            for name, p in file.parameters.items()
         ),
         parsed=parsed,
         path=path,
         text=text,
     )
+    check_values(file.parameters, model.prior, source)
+    return model
 
 
 def _read_file(source: Source) -> TemplateFile:

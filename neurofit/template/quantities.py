@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from brian2.units.fundamentalunits import Dimension
 from numpy.typing import NDArray
 
 from neurofit.template.names import why_taken
+from neurofit.template.prior import Prior, values_in_words
 from neurofit.template.schema import ParameterTable
 from neurofit.template.source import Source
 from neurofit.template.units import Unit, meant_unit, parse_unit
@@ -25,8 +27,8 @@ _VOLT = parse_unit("volt").dimensions
 _LARGEST_V, _SMALLEST_V = 1.0, 2e-4
 
 
-def check_parameter(name: str, parameter: ParameterTable, source: Source) -> None:
-    """Check one parameter's name, unit, value and prior.
+def check_unit(name: str, parameter: ParameterTable, source: Source) -> None:
+    """Check one parameter's name and unit.
 
     Raises
     ------
@@ -43,17 +45,42 @@ def check_parameter(name: str, parameter: ParameterTable, source: Source) -> Non
             found=f"[{place}]",
             advice="Choose another name.",
         )
-    unit = _unit(place, parameter, source)
-    low, high = parameter.value, parameter.value
-    if parameter.prior is not None:
-        low, high = map(float, parameter.prior.distribution.support())
-        if not low <= parameter.value <= high:
-            raise source.fail(
-                f"{place}.value",
-                f"the value of {name} lies outside its prior",
-                expected=f"{low:g} to {high:g} {unit}".strip(),
-                found=f"value = {parameter.value:g}",
+    _unit(place, parameter, source)
+
+
+def check_values(parameters: Mapping[str, ParameterTable], prior: Prior, source: Source) -> None:
+    """Check all parameters' values and priors.
+
+    Raises
+    ------
+    TemplateError
+        For the first mistake.
+    """
+    at = np.array([[parameters[name].value for name in prior.names]])
+    supports = {prior.names[j]: [float(np.ravel(end)[0]) for end in d.support()] for j, d in prior.given(at)}
+    reaches = dict(zip(prior.names, prior.bounds.tolist(), strict=True))
+    parents = {name: family.parents for name, family in zip(prior.names, prior.families, strict=True)}
+    for name, parameter in parameters.items():
+        unit = parse_unit(parameter.unit)
+        if name in supports:
+            low, high = supports[name]
+            others = values_in_words(
+                {parent: parameters[parent].value for parent in parents[name]},
+                {parent: parameters[parent].unit for parent in parents[name]},
             )
+            if not low <= parameter.value <= high:
+                raise source.fail(
+                    f"parameters.{name}.value",
+                    f"the value of {name} lies outside its prior",
+                    expected=f"{low:g} to {high:g} {unit}".strip() + (f", with {others}" if others else ""),
+                    found=f"value = {parameter.value:g}",
+                )
+        _check_reach(name, parameter, unit, reaches.get(name, [parameter.value] * 2), source)
+
+
+def _check_reach(name: str, parameter: ParameterTable, unit: Unit, reach: list[float], source: Source) -> None:
+    place = f"parameters.{name}"
+    low, high = reach
     numbers = f"{place}.prior" if parameter.prior else f"{place}.value"
     found = str(parameter.prior) if parameter.prior else f"value = {parameter.value:g}"
     if low < 0 and unit.dimensions in _NOT_NEGATIVE:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
+import numpy as np
+from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import Dimension, DimensionMismatchError, get_dimensions
 
-from neurofit.template.formula import Formula, FormulaError, parse_formula
+from neurofit.template.formula import EQUATION, Formula, FormulaError, Grammar, parse_formula
 from neurofit.template.lines import Equation
 from neurofit.template.names import PROVIDED, PROVIDED_WITH_SPIKES
 from neurofit.template.schema import TemplateFile
@@ -19,7 +21,11 @@ from neurofit.template.units import UNITS, any_case_unit, parse_unit, unit_words
 # What v may start at instead of a formula.
 REST = "rest"
 
-_CONSTANTS = {name: value for name, value in DEFAULT_CONSTANTS.items() if name in ("pi", "e")}
+CONSTANTS = {name: value for name, value in DEFAULT_CONSTANTS.items() if name in ("pi", "e")}
+_OUTERMOST = {
+    name: Function(function, arg_names=["x", "y"], arg_units=[None, "x"], return_unit=lambda x, y: x)
+    for name, function in (("min", np.minimum), ("max", np.maximum))
+}
 
 
 class _Variable:
@@ -33,17 +39,31 @@ class _Variable:
 
 
 class Symbols:
-    """What a template's formulas may name, with units."""
+    """What formulas may name, with units.
 
-    def __init__(self, file: TemplateFile, equations: tuple[Equation, ...], source: Source) -> None:
-        provided = PROVIDED | (PROVIDED_WITH_SPIKES if file.spike else {})
-        units = {name: parameter.unit for name, parameter in file.parameters.items()} | provided
-        self.own = {name: parse_unit(unit).dimensions for name, unit in units.items()}
-        self.own |= {equation.name: equation.dimensions for equation in equations}
-        self._source = source
+    Parameters
+    ----------
+    own
+        ``{name: dimensions}`` of what the template itself names.
+    grammar, named
+        What a formula may hold, and what it may name, in words.
+    changing
+        Names of what is known only within a simulation, where formulas must not name it.
+    """
+
+    def __init__(
+        self,
+        own: Mapping[str, Dimension],
+        source: Source,
+        *,
+        grammar: Grammar = EQUATION,
+        named: str = f"a parameter, a variable of the equations, or what neurofit provides ({', '.join(PROVIDED)})",
+        changing: Collection[str] = (),
+    ) -> None:
+        self.own, self._source, self._grammar, self._named, self._changing = own, source, grammar, named, changing
         self._variables: dict[str, Any] = {name: _Variable(get_dimensions(unit)) for name, unit in UNITS.items()}
-        self._variables |= _CONSTANTS | dict(DEFAULT_FUNCTIONS)
-        self._variables |= {name: _Variable(dimensions) for name, dimensions in self.own.items()}
+        self._variables |= CONSTANTS | dict(DEFAULT_FUNCTIONS) | _OUTERMOST
+        self._variables |= {name: _Variable(dimensions) for name, dimensions in own.items()}
 
     def read(self, place: str, text: str, wanted: Dimension, what: str, *, row: int | None = None) -> Formula:
         """A formula from its text; see :meth:`check`."""
@@ -70,6 +90,7 @@ class Symbols:
                 row=row,
                 expected=unit_words(wanted),
                 found=f"{unit_words(found)} for '{formula}'",
+                advice=None if formula.names or wanted.is_dimensionless else "A number needs its unit, as in 5*mV",
             )
 
     def condition(self, place: str, text: str) -> Formula:
@@ -84,7 +105,7 @@ class Symbols:
 
     def _parse(self, place: str, text: str, row: int | None) -> Formula:
         try:
-            return parse_formula(text)
+            return parse_formula(text, self._grammar)
         except FormulaError as error:
             raise self._source.fail(
                 place, error.message, row=row, expected=error.expected, found=f"'{text.strip()}'", advice=error.advice
@@ -97,8 +118,7 @@ class Symbols:
                     place,
                     f"{name} is not declared",
                     row=row,
-                    expected=f"a parameter, a variable of the equations, or what neurofit provides"
-                    f" ({', '.join(PROVIDED)})",
+                    expected=self._named,
                     found=f"'{formula}'",
                     advice=self._meant(name),
                 )
@@ -123,6 +143,8 @@ class Symbols:
             ) from error
 
     def _meant(self, name: str) -> str:
+        if name in self._changing:
+            return f"{name} belongs to the simulation, which begins when the parameters are drawn."
         if name in PROVIDED_WITH_SPIKES:
             return f"{name} needs a [spike] table."
         if name == "xi" or name.startswith("xi_"):
@@ -132,6 +154,14 @@ class Symbols:
         same = [k for k in self.own if k.lower() == name.lower()] or any_case_unit(name)
         close = same or difflib.get_close_matches(name, self.own, n=1) or [REST]
         return f"Did you mean {close[0]}?" if close[0] != REST else f"Add a table [parameters.{name}]."
+
+
+def equation_symbols(file: TemplateFile, equations: tuple[Equation, ...], source: Source) -> Symbols:
+    """What the equations and everything that is simulated with them may name."""
+    provided = PROVIDED | (PROVIDED_WITH_SPIKES if file.spike else {})
+    units = {name: parameter.unit for name, parameter in file.parameters.items()} | provided
+    own = {name: parse_unit(unit).dimensions for name, unit in units.items()}
+    return Symbols(own | {equation.name: equation.dimensions for equation in equations}, source)
 
 
 # The units that Brian2's parser spells out, as a reader knows them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import stats
 from neurofit.errors import BadInput, ParameterError, TrainingError
 from neurofit.infer import Posterior, Region
 from neurofit.infer.marginals import highest_density_interval, remark
-from neurofit.template import Model
+from neurofit.template import Model, load_model
 from neurofit.template.model import Parameter
 from neurofit.template.schema import LogNormal, LogUniform, Normal, TruncatedNormal, Uniform
 from tests.infer.toys import GaussianDensity
@@ -259,3 +260,20 @@ def test_conditionals_that_cannot_be_had(at, parameters, words):
     found = posterior((UNIFORM, NORMAL, UNIFORM), [0, 0, 0], [0.3, 0.3, 0.3])
     with pytest.raises(ParameterError, match=words):
         found.conditional(at, parameters)
+
+
+def test_priors_that_depend_on_each_other():
+    model = load_model(Path(__file__).parents[1] / "template" / "good" / "dependent.toml")
+    mean, sd = np.zeros(len(model.free)), np.full(len(model.free), 0.3)
+    mean[model.free.index("V_reset")], sd[model.free.index("V_reset")] = 2.2, 0.6
+    found = Posterior(model, GaussianDensity(mean, np.diag(sd**2)), Region())
+    draws = found.sample(2000)
+    assert (draws["V_reset"] <= np.minimum(draws["E_leak"] - 0.5, -65)).all()
+    z = model.prior.to_unbounded(draws.to_numpy())
+    expected = stats.norm.logpdf(z, mean, sd).sum(axis=1) + model.prior.log_abs_det(draws.to_numpy())
+    assert np.allclose(found.log_prob(draws), expected)
+    table = found.summary()
+    assert table.loc["V_reset", "prior"] == "normal -75 ± 8 between -100 and min(E_leak - 0.5*mV, -65*mV)"
+    assert table.loc["V_th", "prior"] == "uniform from max(E_leak + 5*mV, -60*mV) to -30*mV"
+    assert (table["remark"] != "").tolist() == [name == "V_reset" for name in model.free]
+    assert table.loc["V_reset", "remark"] == "piles up at its upper bound"

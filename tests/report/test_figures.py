@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -10,6 +12,7 @@ from scipy import stats
 from neurofit.check import summary
 from neurofit.report import figures
 from neurofit.report.embed import picture
+from neurofit.template import load_model
 
 RNG = np.random.default_rng(5)
 
@@ -95,6 +98,17 @@ def test_marginals_of_every_kind_of_prior(prior: object, log: bool) -> None:
     axes = drawn(figures.marginal_figure("x (mV)", draws, prior, log=log, map_value=float(draws[0]))).axes[0]
     assert axes.get_xscale() == ("log" if log else "linear")
     assert axes.get_xlabel() == "x (mV)"
+
+
+def test_marginals_of_priors_that_depend_on_each_other() -> None:
+    model = load_model(Path(__file__).parents[1] / "template" / "good" / "dependent.toml")
+    draws = model.prior.sample(500, np.random.default_rng(0))
+    for j, name in enumerate(model.free):
+        log, prior = name in ("C", "g_leak", "tau_w"), model.prior.marginal(name)
+        axes = drawn(figures.marginal_figure(name, draws[:, j], prior, log=log)).axes[0]
+        low, high = axes.get_xlim()
+        assert low - 1e-3 <= draws[:, j].min()
+        assert draws[:, j].max() <= high + 1e-3
 
 
 @pytest.mark.parametrize("n", [2, 3, 5])

@@ -13,7 +13,7 @@ from scipy import integrate, stats
 from neurofit.errors import ParameterError
 from neurofit.template import Prior
 from neurofit.template.prior import LARGEST_Z, Family
-from neurofit.template.schema import LogNormal, LogUniform, Normal, TruncatedNormal, Uniform
+from neurofit.template.schema import Beta, LogNormal, LogUniform, Normal, TruncatedNormal, Uniform
 
 laws = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -38,7 +38,14 @@ truncated = st.builds(
 log_normal = st.builds(
     lambda median, log_sd: LogNormal(family="log_normal", median=median, log_sd=log_sd), positive, st.floats(0.01, 3)
 )
-families = st.one_of(uniform, log_uniform, normal, truncated, log_normal)
+beta = st.builds(
+    lambda a, b, low, width: Beta(family="beta", alpha=a, beta=b, low=low, high=low + width),
+    st.floats(0.5, 30),
+    st.floats(0.5, 30),
+    numbers,
+    positive,
+)
+families = st.one_of(uniform, log_uniform, normal, truncated, log_normal, beta)
 
 
 def prior_of(*families: Family) -> Prior:
@@ -63,6 +70,8 @@ TEXTBOOK = {
         stats.truncnorm(-2, 0.5, loc=-40, scale=10),
     ),
     "log_normal": Textbook(LogNormal(family="log_normal", median=4, log_sd=0.5), stats.lognorm(0.5, scale=4)),
+    "beta": Textbook(Beta(family="beta", alpha=2, beta=5, low=-80, high=-50), stats.beta(2, 5, loc=-80, scale=30)),
+    "beta_bimodal": Textbook(Beta(family="beta", alpha=0.5, beta=0.5, low=0, high=4), stats.arcsine(0, 4)),
 }
 
 
@@ -143,7 +152,7 @@ def test_samples_are_standard_normal_in_z(name: str) -> None:
     prior = prior_of(TEXTBOOK[name].family)
     theta = prior.sample(20_000, np.random.default_rng(3))
     assert prior.inside(theta).all()
-    # each of five families fails by chance once in 10,000 runs
+    # each of these families fails by chance once in 10,000 runs
     assert stats.kstest(prior.to_unbounded(theta)[:, 0], "norm").pvalue > 1e-4
     assert stats.kstest(theta[:, 0], TEXTBOOK[name].density.cdf).pvalue > 1e-4
 

@@ -42,7 +42,7 @@ def marginal_figure(
     draws
         ``[draw]``, in the parameter's unit.
     prior
-        A frozen ``scipy.stats`` distribution of the same.
+        Its ``support``, ``cdf`` and ``ppf``, as a frozen ``scipy.stats`` distribution has them.
     log
         Draw on a logarithmic axis; densities are then per decade.
     map_value

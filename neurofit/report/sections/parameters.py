@@ -66,7 +66,7 @@ def _marginals(material: Material) -> list[Picture]:
         figure = marginal_figure(
             label,
             draws[name].to_numpy(),
-            family.distribution,
+            model.prior.marginal(name),
             log=log,
             map_value=float(material.map[name]),
         )
