@@ -144,7 +144,7 @@ def test_a_posterior_made_to_pile_up_is_said_to(family, scale):
     u = scale * np.random.default_rng(0).exponential(size=5000)
     z = stats.norm.ppf(u.clip(1e-12, 1))
     for side, draws in (("lower", z), ("upper", -z)):
-        assert remark(draws, family) == f"piles up at its {side} bound"
+        assert remark(draws, family.distribution) == f"piles up at its {side} bound"
 
 
 def test_the_summary_is_in_the_templates_units():
