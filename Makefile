@@ -27,7 +27,7 @@ lint: $(VENV)/installed
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed
-	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script; done
+	for script in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(BIN)/python $$script; done
 
 # The build tools are installed first and used as they are, so that they too have exact versions.
 $(VENV)/installed: pyproject.toml constraints.txt
