@@ -12,8 +12,7 @@ from neurofit import stages
 from neurofit.features import SUMMARIES, recorded_features
 from neurofit.infer import Method, Region, Summaries
 from neurofit.progress import Progress, Silent
-from neurofit.recording import Recording, parse_sweeps
-from neurofit.recording.split import split
+from neurofit.recording import Recording
 from neurofit.result import Fit
 from neurofit.stages import SimulationSet
 from neurofit.store import Run
@@ -80,9 +79,7 @@ def fit(
         If something went wrong on the way; what was finished is kept.
     """
     method, progress = method or Method(), progress or Silent()
-    chosen = parse_sweeps(sweeps, recording.sweep_numbers) if isinstance(sweeps, str) else list(sweeps)
-    cut = split(recording, chosen, step)
-    model = stages.with_dividing_step(model, cut.fitted.dt_ms)
+    chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     observed = recorded_features(cut.fitted)
     declared = Summaries.of(observed, stages.measurable(model, features), tolerance)
 

@@ -15,8 +15,7 @@ from neurofit import stages
 from neurofit.errors import BadInput
 from neurofit.features import FeatureTable, as_table
 from neurofit.progress import Progress, Silent
-from neurofit.recording import Recording, Stimulus, parse_sweeps
-from neurofit.recording.split import split
+from neurofit.recording import Recording, Stimulus
 from neurofit.simulation import FINE, REASONS, compile_for
 from neurofit.store import Run
 from neurofit.template import Model
@@ -166,9 +165,8 @@ def simulate_prior(
             found=f"{simulations} simulations, the voltage of {keep_voltage}",
         )
     progress, kept = progress or Silent(), min(keep_voltage, simulations)
-    chosen = parse_sweeps(sweeps, recording.sweep_numbers) if isinstance(sweeps, str) else list(sweeps)
-    protocol = split(recording, chosen, step).fitted
-    model = stages.with_dividing_step(model, protocol.dt_ms)
+    chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
+    protocol = cut.fitted
     decided = {
         **stages.inputs_decided(recording, chosen, step, model),
         "simulations": simulations,

@@ -2,6 +2,7 @@
 
 from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
 from neurofit.stages.inputs import (
+    chosen_inputs,
     compile_all,
     decisions,
     inputs_decided,
@@ -24,6 +25,7 @@ __all__ = [
     "SimulationSet",
     "check_fit",
     "check_prior",
+    "chosen_inputs",
     "compile_all",
     "decisions",
     "inputs_decided",

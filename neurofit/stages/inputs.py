@@ -13,11 +13,20 @@ from numpy.typing import NDArray
 from neurofit.features import FEATURES
 from neurofit.infer import Method, Summaries
 from neurofit.progress import Progress
-from neurofit.recording import Finding, Recording, Source
-from neurofit.recording.split import Split
+from neurofit.recording import Finding, Recording, Source, parse_sweeps
+from neurofit.recording.split import Split, split
 from neurofit.simulation import compile_for
 from neurofit.store import Run
 from neurofit.template import Model, parse_model
+
+
+def chosen_inputs(
+    recording: Recording, model: Model, sweeps: str | Sequence[int], step: int
+) -> tuple[list[int], Split, Model]:
+    """The numbers of the sweeps that are asked for, the recording cut to them, the model at a step that divides it."""
+    chosen = parse_sweeps(sweeps, recording.sweep_numbers) if isinstance(sweeps, str) else list(sweeps)
+    cut = split(recording, chosen, step)
+    return chosen, cut, with_dividing_step(model, cut.fitted.dt_ms)
 
 
 def with_dividing_step(model: Model, sample_dt_ms: float) -> Model:
