@@ -112,7 +112,7 @@ class Fit:
     def posterior(self) -> Posterior:
         """The last round's posterior."""
         last = self.rounds[-1]
-        return Posterior(self.model, last.density, Region(last.region.cuts[:-1]))
+        return Posterior(self.model, last.density, last.came_from)
 
     def simulations(self, name: str) -> SimulationSet:
         """Simulations that the run kept: ``"round 1"``, ``"predicted fitted"``, ``"predicted step 2"``..."""

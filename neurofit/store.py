@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from neurofit.errors import RunDirectoryError, RunFailed
 
-FORMAT = 3
+FORMAT = 4
 _PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
 
 # Ends the name of a file that is being written.

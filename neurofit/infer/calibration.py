@@ -1,6 +1,6 @@
 """Is the posterior as wide as it should be, where it should be, and shaped as it should be?
 
-For simulations that no network was trained on, drawn from the prior inside the last region, the true parameters are
+For simulations that no network was trained on, drawn from the prior around the observation, the true parameters are
 known. Four checks compare them with the posterior's draws: parameter by parameter, by density, around random points
 (:mod:`~neurofit.infer.shares`), and near the observation (:mod:`~neurofit.infer.local`). Together they call a right
 posterior wrong in at most :data:`ALARM` of all runs. This shows that the posterior agrees with the model and the stated
@@ -128,7 +128,7 @@ class Calibration:
         """The verdict in one sentence."""
         held = float((self.coverage.values <= SAID).mean())
         text = (
-            f"90 % regions held the true parameters of {100 * held:.0f} % of {self.n} held-out simulations near the "
+            f"90 % regions held the true parameters of {100 * held:.0f} % of {self.n} fresh simulations around the "
             "observation"
         )
         where = " at the observation itself" if self.alarms == ("local",) else ""

@@ -1,8 +1,14 @@
-"""Calibration of a trained density, on simulations that it was not trained on."""
+"""Calibration of a posterior near the observation, on simulations that it was not trained on.
+
+The posterior that counts is the observation's, so the simulations come from the prior inside the region that *it*
+fills. Nothing was trained on that region's border: cutting a posterior off there is Bayes' rule, for a method of any
+kind, and the comparison exact. (Cutting off at the border of the last round's simulations is not: networks smooth that
+border over, and posteriors that reach it look too narrow though the observation's, far from it, is right.)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +18,9 @@ from numpy.typing import NDArray
 from neurofit.errors import TrainingError
 from neurofit.infer.calibration import Calibration, assess
 from neurofit.infer.density import Density
+from neurofit.infer.potential import Potential
 from neurofit.infer.summaries import Summaries
+from neurofit.infer.truncated import Inside
 
 Array = NDArray[np.float64]
 # Posterior draws of a case, and how often they are drawn again where they fall outside the region.
@@ -21,19 +29,19 @@ ATTEMPTS = 10
 
 
 def assess_held_out(
-    density: Density,
+    density: Density | Potential,
     summaries: Summaries,
     z: Array,
     deviations: Array,
     names: Sequence[str],
     seed: int,
-    region: Callable[[Array], NDArray[np.bool_]] | None = None,
+    region: Inside | None = None,
     most: int = 400,
 ) -> Calibration:
     """Check a trained density on simulations that were held out of its training.
 
-    Draws outside the region are drawn again, as those of the fitted posterior are. A simulation whose posterior lies
-    almost wholly outside is left out and counted: that depends on its data only, so the others are judged alike.
+    Draws outside the region are drawn again. A simulation whose posterior lies almost wholly outside is left out and
+    counted: that depends on its data only, so the others are judged alike.
 
     Parameters
     ----------
@@ -43,7 +51,7 @@ def assess_held_out(
     names
         Of the parameters.
     region
-        ``[row, parameter] -> [row]``: does it lie inside what the simulations were drawn from?
+        ``[row, parameter] -> [row]``: what the simulations were drawn from, out of the prior.
     most
         At most so many simulations, chosen at random.
 
@@ -54,13 +62,13 @@ def assess_held_out(
     """
     rng = np.random.default_rng(seed).spawn(1)[0]  # not the numbers that the draws are made of
     chosen = np.sort(rng.permutation(len(z))[:most])
-    noisy = deviations[chosen] + rng.standard_normal((len(chosen), len(summaries)))
+    noisy = summaries.before_noise(deviations[chosen]) + rng.standard_normal((len(chosen), len(summaries)))
     x = summaries.encode(torch.as_tensor(noisy, dtype=torch.float32))
     samples, kept = _draws_inside(density, x, region, max(DRAWS, 3 * len(names)), seed)
     if kept.sum() < 2:
         raise TrainingError(
-            "The last round's density lies almost wholly outside the region that its simulations came from: it is not "
-            "to be trusted. Try more simulations in a round."
+            "Of hardly any simulation near the observation does the posterior lie near the observation's: the networks "
+            "are not to be trusted. Try more simulations in a round."
         )
     samples, z, x = samples[:, kept], z[chosen[kept]], x[kept]
     n = len(samples)
@@ -75,9 +83,15 @@ def assess_held_out(
 
 
 def _draws_inside(
-    density: Density, x: torch.Tensor, region: Callable[[Array], NDArray[np.bool_]] | None, n: int, seed: int
+    density: Density | Potential,
+    x: torch.Tensor,
+    region: Inside | None,
+    n: int,
+    seed: int,
 ) -> tuple[Array, NDArray[np.bool_]]:
     """``[n, case, parameter]`` draws inside the region, and ``[case]``: were so many found?"""
+    if isinstance(density, Potential):
+        return density.sample(n, seed, x, region), np.ones(len(x), dtype=bool)
     first = density.sample(n, seed, x)
     if region is None:
         return first, np.ones(len(x), dtype=bool)

@@ -16,7 +16,8 @@ from neurofit.errors import BadInput, TrainingError
 from neurofit.infer.conditional import conditional
 from neurofit.infer.density import Density
 from neurofit.infer.marginals import central_interval, highest_density_interval, percentile_name, remark
-from neurofit.infer.rounds import Region
+from neurofit.infer.potential import Potential
+from neurofit.infer.region import Region
 
 if TYPE_CHECKING:  # a worker that trains needs no Brian2
     from neurofit.template import Model, Prior
@@ -44,7 +45,7 @@ class Posterior:
     """
 
     model: Model
-    density: Density
+    density: Density | Potential
     region: Region
 
     @property

@@ -1,4 +1,4 @@
-"""Drawing from the prior inside a region, in a dozen dimensions.
+"""Drawing from the prior inside a region, or times a likelihood, in a dozen dimensions.
 
 Truncated sequential neural posterior estimation (Deistler et al. 2022) proposes from the prior restricted to where the
 last round's posterior has not ruled parameters out. With a standard-normal prior of a dozen dimensions and a region of
@@ -55,18 +55,37 @@ def prior_inside(inside: Inside, start: Array, n: int, rng: np.random.Generator,
             "to be trusted. Try more simulations in a round."
         )
     z = usable[rng.integers(len(usable), size=n)]
+
+    def log_weight(points: Array) -> Array:
+        return np.where(inside(points), 0.0, -np.inf)
+
     # chains that start at the same point part at once: every step draws a fresh ellipse
-    z = slice_steps(z, inside, usable, WARM_UP_STEPS, rng)
-    return slice_steps(z, inside, z if _enough(z) else usable, STEPS, rng, report)
+    z = slice_steps(z, log_weight, usable, WARM_UP_STEPS, rng, highest=0.0)
+    return slice_steps(z, log_weight, z if _enough(z) else usable, STEPS, rng, report, highest=0.0)
 
 
 def slice_steps(
-    z: Array, inside: Inside, shape: Array, steps: int, rng: np.random.Generator, report: Report | None = None
+    z: Array,
+    log_weight: Callable[[Array], Array],
+    shape: Array,
+    steps: int,
+    rng: np.random.Generator,
+    report: Report | None = None,
+    highest: float = np.inf,
 ) -> Array:
-    """Whitened elliptical slice sampling of N(0, I) inside a region, one chain a row.
+    """Whitened elliptical slice sampling of a standard normal times a weight, one chain a row.
 
-    Ellipses come from a Gaussian N(m, S) fitted to ``shape``; what is left, N(z; 0, I)/N(z; m, S) inside the region,
-    is the likelihood of the slice. With too few points in ``shape`` to fit one, ellipses come from the prior.
+    Ellipses come from a Gaussian N(m, S) fitted to ``shape``; what is left, N(z; 0, I)/N(z; m, S) and the weight, is
+    the likelihood of the slice. With too few points in ``shape`` to fit one, ellipses come from the prior.
+
+    Parameters
+    ----------
+    z
+        ``[chain, parameter]``: where the chains stand, all of positive weight.
+    log_weight
+        ``[m, parameter] -> [m]``: a region is 0 inside and minus infinity outside.
+    highest
+        What ``log_weight`` never exceeds: points that not even this would let in are not asked about.
     """
     mean, lower = _gaussian(shape)
     inverse = np.linalg.inv(lower)
@@ -75,7 +94,7 @@ def slice_steps(
         white = (points - mean) @ inverse.T
         return np.asarray(0.5 * (white**2).sum(axis=1) - 0.5 * (points**2).sum(axis=1))
 
-    z = z.copy()
+    z, weight = z.copy(), log_weight(z)
     left, shrinks = np.full(len(z), steps), np.zeros(len(z), dtype=int)
     nu, level, angle = (np.empty(s) for s in (z.shape, len(z), len(z)))
     low, high = np.empty(len(z)), np.empty(len(z))
@@ -84,17 +103,18 @@ def slice_steps(
     # that every look at the region is at as many points as there are chains
     while len(moving):
         nu[starting] = mean + rng.standard_normal((len(starting), z.shape[1])) @ lower.T
-        level[starting] = log_ratio(z[starting]) + np.log1p(-rng.random(len(starting)))
+        level[starting] = log_ratio(z[starting]) + weight[starting] + np.log1p(-rng.random(len(starting)))
         shrinks[starting] = 0
         angle[starting] = rng.uniform(0, 2 * np.pi, len(starting))
         low[starting], high[starting] = angle[starting] - 2 * np.pi, angle[starting]
         a = angle[moving, None]
         proposed = mean + (z[moving] - mean) * np.cos(a) + (nu[moving] - mean) * np.sin(a)
-        good = log_ratio(proposed) > level[moving]
-        good[good] = inside(proposed[good])
-        z[moving[good]] = proposed[good]
-        # the bracket shrinks towards where the chain stands, which is inside; one that rounding has put a hair outside
-        # stays where it is
+        ratio, found = log_ratio(proposed), np.full(len(moving), -np.inf)
+        open_ = ratio + highest > level[moving]
+        found[open_] = log_weight(proposed[open_])
+        good = ratio + found > level[moving]
+        z[moving[good]], weight[moving[good]] = proposed[good], found[good]
+        # the bracket shrinks towards where the chain stands; one that rounding has put a hair outside stays where it is
         shrinks[moving] += 1
         done = good | (shrinks[moving] > MOST_SHRINKS)
         arrived, shrinking = moving[done], moving[~done]

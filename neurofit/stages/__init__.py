@@ -1,5 +1,6 @@
 """The stages of a fit; each finds its result in the run directory, or computes and writes it."""
 
+from neurofit.stages.calibrating import calibration_cases
 from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
 from neurofit.stages.inputs import (
     chosen_inputs,
@@ -23,6 +24,7 @@ __all__ = [
     "Outcome",
     "Round",
     "SimulationSet",
+    "calibration_cases",
     "check_fit",
     "check_prior",
     "chosen_inputs",

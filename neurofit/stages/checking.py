@@ -17,12 +17,13 @@ from neurofit.check.verdict import Verdict, decide
 from neurofit.features import SUMMARIES, FeatureTable, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
-from neurofit.infer import Density, Region, Summaries, assess_held_out
+from neurofit.infer import Density, Potential, Summaries, assess_held_out
 from neurofit.infer.summaries import noisy
 from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
 from neurofit.recording.split import Split
 from neurofit.simulation import count_reasons
+from neurofit.stages.calibrating import surroundings
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import KEEP_MS, SimulationSet
 from neurofit.stages.training import Round, pooled
@@ -153,6 +154,8 @@ class Outcome:
         Of each round.
     predicted
         Posterior predictive simulations, ``{"fitted": ..., "step 2": ...}``.
+    cases
+        Simulations of known parameters around the cell.
     cut
         What was fitted and what was held out.
     """
@@ -162,6 +165,7 @@ class Outcome:
     sets: list[SimulationSet]
     rounds: list[Round]
     predicted: dict[str, SimulationSet]
+    cases: SimulationSet
     cut: Split
 
 
@@ -196,12 +200,11 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     conflicts = {side: conflicts_with(side, deviations, values, declared.observed, about) for side in LOOKED_FROM}
     advance(4, "conflicts")
 
-    last = outcome.rounds[-1]
-    scaled = deviations * (declared.tolerance / last.summaries.tolerance)
-    held = last.held_out
+    last, cases = outcome.rounds[-1], outcome.cases
     calibration = assess_held_out(
-        last.density, last.summaries, z[held], scaled[held], outcome.parameters, stream_seed(seed, "check", 1),
-        Region(last.region.cuts[:-1]),
+        last.density, last.summaries, cases.z[cases.valid],
+        last.summaries.deviations(cases.features)[cases.valid], outcome.parameters, stream_seed(seed, "check", 1),
+        surroundings(last, seed),
     )  # fmt: skip
     advance(5, "calibration")
 
@@ -249,7 +252,7 @@ def _spike_counts(table: FeatureTable) -> Array:
     return table.select(_columns("spike_count", table)).values
 
 
-def importance_efficiency(density: Density, summaries: Summaries, predicted: SimulationSet) -> float:
+def importance_efficiency(density: Density | Potential, summaries: Summaries, predicted: SimulationSet) -> float:
     """Effective share of the posterior's draws under the tolerances themselves, between 0 and 1.
 
     One simulation of a draw gives an unbiased estimate of the likelihood that the tolerances define; weighting the

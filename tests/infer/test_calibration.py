@@ -288,7 +288,7 @@ def test_the_same_seed_gives_the_same_numbers():
 
 
 def test_sentences_name_what_is_wrong():
-    assert re.match(r"90 % regions held .* of 300 held-out simulations", held_out(3).sentence())
+    assert re.match(r"90 % regions held .* of 300 fresh simulations", held_out(3).sentence())
     assert "none of 4 checks" in held_out(3).sentence()
     assert "too narrow" in held_out(3, scale=0.7).sentence()
     assert "too wide" in held_out(3, scale=1.4).sentence()
