@@ -7,7 +7,6 @@ them, so that separate peaks are all found; their ellipses are then fitted to th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +18,7 @@ from scipy.special import logsumexp, softmax
 from torch import Tensor
 
 from neurofit.infer.networks import Networks
-from neurofit.infer.truncated import Inside, slice_steps
+from neurofit.infer.truncated import Ellipses, Inside, slice_steps
 from neurofit.threads import one_thread
 
 Array = NDArray[np.float64]
@@ -63,20 +62,19 @@ class Potential:
         """
         rng = np.random.default_rng(seed)
         if x is None and inside is None:
-            return self._draws(n, self._settled, self._weight(self.networks.x), rng)
-        start = np.concatenate([self._settled, self._starts])
+            return self._from(self._settled, n, self.networks.x, None, rng)[:, 0]
+        at = self.networks.x if x is None else x
+        start = np.concatenate([self._settled[0], self._starts])
         start = start if inside is None else start[inside(start)]
-        each = []
-        for at in (self.networks.x if x is None else x).split(1):
-            weight = self._weight(at, inside)
-            each.append(self._draws(n, _settle(start, weight, CHAINS_EACH, rng), weight, rng))
-        draws = np.stack(each, axis=1) if each else np.empty((n, 0, start.shape[1]))
+        settled = self._settle(start, CHAINS_EACH, at, inside, rng)
+        draws = self._from(settled, n, at, inside, rng)
         return draws[:, 0] if x is None else draws
 
     def _log_likelihood(self, z: Array, x: Tensor) -> Array:
         """``[row]``: at one input, or at one per row."""
-        points = torch.as_tensor(z, dtype=torch.float32)
-        result = [np.zeros((len(self.networks.members), 0))]
+        if len(z) == 0:
+            return np.zeros(0)
+        points, result = torch.as_tensor(z, dtype=torch.float32), []
         with one_thread(), torch.no_grad():
             for i, part in enumerate(points.split(_CHUNK)):
                 at = x.expand(len(part), -1) if len(x) == 1 else x[i * _CHUNK : i * _CHUNK + len(part)]
@@ -94,39 +92,48 @@ class Potential:
         normal = -0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
         return self._log_likelihood(z, x) + normal
 
-    def _weight(self, x: Tensor, inside: Inside | None = None) -> Callable[[Array], Array]:
-        def log_weight(z: Array) -> Array:
-            result = self._log_likelihood(z, x)
-            return result if inside is None else np.where(inside(z), result, -np.inf)
-
-        return log_weight
-
     @cached_property
     def _starts(self) -> Array:
         return np.asarray(self.networks.z.numpy(), dtype=np.float64)
 
     @cached_property
     def _settled(self) -> Array:
-        return _settle(self._starts, self._weight(self.networks.x), CHAINS, np.random.default_rng(0))
+        """``[1, chain, parameter]``: at the observation."""
+        return self._settle(self._starts, CHAINS, self.networks.x, None, np.random.default_rng(0))
 
-    def _draws(self, n: int, settled: Array, log_weight: Callable[[Array], Array], rng: np.random.Generator) -> Array:
-        return slice_steps(settled[rng.integers(len(settled), size=n)], log_weight, settled, STEPS, rng)
+    def _settle(self, start: Array, chains: int, x: Tensor, inside: Inside | None, rng: np.random.Generator) -> Array:
+        """``[row, chain, parameter]``: where the chains of every input lie once they have settled."""
+        weights = [softmax(self._log_likelihood(start, at)) for at in x.split(1)]
+        settled = np.array([start[rng.choice(len(start), size=chains, p=weight)] for weight in weights])
+        for _ in range(PASSES):
+            # chains that start at the same point part at once: every step draws a fresh ellipse
+            settled = self._steps(settled, settled, PASS_STEPS, x, inside, rng)
+        return settled
+
+    def _from(self, settled: Array, n: int, x: Tensor, inside: Inside | None, rng: np.random.Generator) -> Array:
+        """``[n, row, parameter]``: as many chains as draws, begun at settled ones."""
+        start = settled[:, rng.integers(settled.shape[1], size=n)]
+        return self._steps(start, settled, STEPS, x, inside, rng).swapaxes(0, 1)
+
+    def _steps(
+        self, z: Array, shape: Array, steps: int, x: Tensor, inside: Inside | None, rng: np.random.Generator
+    ) -> Array:
+        """Chains ``[row, chain, parameter]``, all moved at once; the ellipses of a row fit its ``shape``."""
+        rows, chains, d = z.shape
+        row = np.repeat(np.arange(rows), chains)
+
+        def log_weight(points: Array, asking: NDArray[np.intp]) -> Array:
+            result = self._log_likelihood(points, x if rows == 1 else x[torch.as_tensor(row[asking])])
+            return result if inside is None else np.where(inside(points), result, -np.inf)
+
+        ellipses = Ellipses.around(shape[0]) if rows == 1 else Ellipses.around(shape, row)
+        return slice_steps(z.reshape(-1, d), log_weight, ellipses, steps, rng).reshape(z.shape)
 
     @cached_property
     def _log_constant(self) -> float:
         """Log of the integral of prior times likelihood, by importance sampling from a wide fit to the draws."""
-        draws = self._settled
+        draws = self._settled[0]
         spread = np.atleast_2d(np.cov(draws.T)) + 1e-9 * np.eye(draws.shape[1])
         wide = stats.multivariate_t(draws.mean(axis=0), 1.5 * spread, df=_FREEDOM, seed=0)
         z = wide.rvs(_FOR_CONSTANT).reshape(_FOR_CONSTANT, -1)
         return float(logsumexp(self._joint(z, self.networks.x) - wide.logpdf(z)) - np.log(_FOR_CONSTANT))
-
-
-def _settle(start: Array, log_weight: Callable[[Array], Array], chains: int, rng: np.random.Generator) -> Array:
-    """``[chain, parameter]``: where chains lie once they have settled."""
-    weight = softmax(log_weight(start))
-    z = start[rng.choice(len(start), size=chains, p=weight)]
-    for _ in range(PASSES):
-        # chains that start at the same point part at once: every step draws a fresh ellipse
-        z = slice_steps(z, log_weight, z, PASS_STEPS, rng)
-    return z

@@ -111,7 +111,7 @@ def test_a_summary_that_no_simulation_defines_drowns_no_other():
     mean, covariance = PROBLEM.exact()
     draws = found.density.sample(3000, 1)
     assert np.abs(draws.mean(axis=0) - mean).max() < 0.5 * np.sqrt(np.diag(covariance)).max()
-    assert found.density.x.shape == (1, 5)
+    assert found.density.networks.x.shape == (1, 5)
 
 
 def test_all_simulations_silent_is_no_error():
