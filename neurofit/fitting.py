@@ -112,10 +112,10 @@ def fit(
                 )
             )
 
+        density = stages.calibrate(run, model, cut.fitted, rounds[-1], seed=seed, pool=pool, progress=progress)
         result = Fit(run)
         predicted = stages.predict(run, result.posterior, cut, seed=seed, pool=pool, progress=progress)
-        cases = stages.calibration_cases(run, model, cut.fitted, rounds[-1], seed=seed, pool=pool, progress=progress)
-        outcome = stages.Outcome(declared, model.free, sets, rounds, predicted, cases, cut)
+        outcome = stages.Outcome(declared, model.free, sets, rounds, density, predicted, cut)
         stages.check_fit(run, outcome, seed=seed, progress=progress)
         result.write_tables()
         if not (run / "report.html").is_file():

@@ -58,3 +58,7 @@ class Density:
         # mixed, so that the first so many are draws of the whole ensemble as well
         np.random.default_rng(seed).shuffle(draws)
         return draws[:, 0] if x is None else draws
+
+    def widened(self, width: float) -> Density:
+        """The same from a base of the flows that is ``width`` times as wide."""
+        return Density(self.networks.widened(width))

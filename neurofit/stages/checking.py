@@ -23,7 +23,7 @@ from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
 from neurofit.recording.split import Split
 from neurofit.simulation import count_reasons
-from neurofit.stages.calibrating import surroundings
+from neurofit.stages.calibrating import checked_cases
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import KEEP_MS, SimulationSet
 from neurofit.stages.training import Round, pooled
@@ -152,10 +152,10 @@ class Outcome:
         Names of the free parameters.
     sets, rounds
         Of each round.
+    density
+        The last round's, as wide as it should be.
     predicted
         Posterior predictive simulations, ``{"fitted": ..., "step 2": ...}``.
-    cases
-        Simulations of known parameters around the cell.
     cut
         What was fitted and what was held out.
     """
@@ -164,8 +164,8 @@ class Outcome:
     parameters: tuple[str, ...]
     sets: list[SimulationSet]
     rounds: list[Round]
+    density: Density | Potential
     predicted: dict[str, SimulationSet]
-    cases: SimulationSet
     cut: Split
 
 
@@ -200,23 +200,21 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     conflicts = {side: conflicts_with(side, deviations, values, declared.observed, about) for side in LOOKED_FROM}
     advance(4, "conflicts")
 
-    last, cases = outcome.rounds[-1], outcome.cases
+    last, density = outcome.rounds[-1], outcome.density
     calibration = assess_held_out(
-        last.density, last.summaries, cases.z[cases.valid],
-        last.summaries.deviations(cases.features)[cases.valid], outcome.parameters, stream_seed(seed, "check", 1),
-        surroundings(last, seed),
-    )  # fmt: skip
+        density, last.summaries, checked_cases(run, cut.fitted, last, seed), outcome.parameters
+    )
     advance(5, "calibration")
 
     counts = _counts(cut, predicted, declared, stream_seed(seed, "check", 2))
     verdict = decide(prior, reach, results["summary"], misses, conflicts["firing"], counts["fitted"].hits)
-    efficiency = importance_efficiency(last.density, last.summaries, predicted["fitted"])
+    efficiency = importance_efficiency(density, last.summaries, predicted["fitted"])
     advance(6, "done")
     return {
         "verdict": verdict.to_dict(),
         "misses": [vars(m) for m in misses],
         "conflicts": {side: c.to_dict() for side, c in conflicts.items()},
-        "calibration": calibration.to_dict(),
+        "calibration": {**calibration.to_dict(), "width": density.networks.width},
         "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
         "efficiency": efficiency,
         "invalid": int(sum((~s.valid).sum() for s in sets)),

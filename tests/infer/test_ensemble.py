@@ -214,3 +214,27 @@ def test_other_files_are_refused(tmp_path):
         load_density(text)
     with pytest.raises(BadInput, match="not a file of network weights"):
         load_density(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("kind", ["maf", "nsf"])
+def test_a_widened_flow_is_still_a_density(tmp_path, kind):
+    """Draws of the wide one, weighted by the ratio of densities, are those of the narrow one: the weights' mean is 1."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        schedule = Schedule(density=kind, transforms=2, hidden=16)
+        built = build_network("density", schedule, torch.randn(64, 2), torch.randn(64, 5)).eval()
+    narrow = Density(Networks((built, built), torch.randn(1, 5), torch.zeros(0, 2), "density", schedule))
+    wide = narrow.widened(1.3)
+    draws = wide.sample(4000, 1)
+    weights = np.exp(narrow.log_prob(draws) - wide.log_prob(draws))
+    assert weights.mean() == pytest.approx(1, abs=4 * weights.std() / np.sqrt(len(weights)))
+    assert (draws.std(axis=0) > 1.15 * narrow.sample(4000, 1).std(axis=0)).all()
+    wide.networks.save(tmp_path / "wide.safetensors")
+    again = load_density(tmp_path / "wide.safetensors")
+    np.testing.assert_array_equal(again.sample(50, 3), wide.sample(50, 3))
+    assert again.networks.width == 1.3
+
+
+def test_mixtures_and_likelihoods_are_not_widened():
+    for task, kind in (("density", "mdn"), ("likelihood", "maf"), ("ratio", "maf")):
+        assert not Networks((), torch.zeros(1, 5), torch.zeros(0, 2), task, Schedule(density=kind)).can_widen

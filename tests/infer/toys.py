@@ -106,8 +106,12 @@ class GaussianDensity:
     ) -> None:
         self.mean, self.lower = np.asarray(mean, dtype=float), np.linalg.cholesky(covariance) * scale
         self.inverse = np.linalg.inv(self.lower)
+        self.offset, self.scale = shift, scale
         self.shift = shift * np.sqrt(np.diag(covariance))
         self.problem, self.covariance = problem, covariance
+
+    def widened(self, width: float) -> GaussianDensity:
+        return GaussianDensity(self.mean, self.covariance, self.problem, self.scale * width, self.offset)
 
     def _centre(self, x: torch.Tensor | None) -> Array:
         if x is None:
