@@ -110,7 +110,7 @@ class Fit:
 
     @cached_property
     def posterior(self) -> Posterior:
-        """The last round's, as wide as truths around the cell ask for."""
+        """The last round's, calibrated on simulations of known parameters around the cell."""
         return Posterior(self.model, load_density(self.run / stages.NETWORK), self.rounds[-1].came_from)
 
     @cached_property

@@ -4,15 +4,16 @@ from neurofit.infer.calibration import Calibration, assess
 from neurofit.infer.density import Density
 from neurofit.infer.discrepancy import widened, widest
 from neurofit.infer.ensemble import Ensemble, load_density, train_ensemble
-from neurofit.infer.held_out import Cases, assess_held_out, fitting_width
+from neurofit.infer.held_out import Cases, assess_held_out
 from neurofit.infer.method import Method, Schedule
 from neurofit.infer.posterior import Posterior
 from neurofit.infer.potential import Potential
+from neurofit.infer.recalibration import fitting_base
 from neurofit.infer.region import Region, usable
 from neurofit.infer.summaries import Summaries
 
 __all__ = [
     "Calibration", "Cases", "Density", "Ensemble", "Method", "Posterior", "Potential", "Region", "Schedule",
-    "Summaries", "assess", "assess_held_out", "fitting_width", "load_density", "train_ensemble", "usable", "widened",
+    "Summaries", "assess", "assess_held_out", "fitting_base", "load_density", "train_ensemble", "usable", "widened",
     "widest",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from torch import Tensor
 
+from neurofit.infer.base import Base
 from neurofit.infer.networks import Networks
 from neurofit.threads import one_thread
 
@@ -59,6 +60,16 @@ class Density:
         np.random.default_rng(seed).shuffle(draws)
         return draws[:, 0] if x is None else draws
 
-    def widened(self, width: float) -> Density:
-        """The same from a base of the flows that is ``width`` times as wide."""
-        return Density(self.networks.widened(width))
+    def in_base(self, z: Array, x: Tensor) -> Array:
+        """``[member, row, parameter]``: where each flow takes ``z`` to, given an input ``[row, input]`` for each."""
+        points = torch.as_tensor(z, dtype=torch.float32)
+        with one_thread(), torch.no_grad():
+            parts = [
+                torch.stack([m.inverse_transform(rows, at) for m in self.networks.members])
+                for rows, at in zip(points.split(_CHUNK), x.split(_CHUNK), strict=True)
+            ]
+        return torch.cat(parts, dim=1).numpy().astype(np.float64)
+
+    def rebased(self, base: Base) -> Density:
+        """The same flows from another base."""
+        return Density(self.networks.rebased(base))

@@ -8,14 +8,12 @@ border over, and posteriors that reach it look too narrow though the observation
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from neurofit.errors import TrainingError
 from neurofit.infer.calibration import Calibration, assess
@@ -28,8 +26,6 @@ Array = NDArray[np.float64]
 # Posterior draws of a case, and how often they are drawn again where they fall outside the region.
 DRAWS = 50
 ATTEMPTS = 10
-# Wider than this a posterior is not made.
-WIDEST = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +98,7 @@ def assess_held_out(
     samples, kept = cases.draws(density)
     z, x = cases.z[kept], cases.x[kept]
     observed = summaries.encode(torch.zeros(1, len(summaries)))
-    log_draws, log_truths = _log_densities(density, samples, z, x)
+    log_draws, log_truths = log_densities(density, samples, z, x)
     found = assess(
         samples, z, names, seed=cases.seed, log_draws=log_draws, log_truths=log_truths,
         distances=torch.linalg.vector_norm(x - observed, dim=1).numpy(),
@@ -110,29 +106,7 @@ def assess_held_out(
     return replace(found, left_out=int((~kept).sum()))
 
 
-def fitting_width(density: Density, cases: Cases) -> float:
-    """How much wider the flows' base has to be for regions of highest density to hold their share of truths.
-
-    Networks that overfit, or that are a little off in the mean, are too sure of every case alike; one number mends
-    most of that, and a few hundred cases with a dozen parameters each fix it to a few per cent. Never below 1: what is
-    too wide is said, not narrowed.
-    """
-
-    def excess(log_width: float) -> float:
-        """Mean share of draws denser than the truth, beyond one half."""
-        wide = density.widened(math.exp(log_width))
-        samples, kept = cases.draws(wide)
-        log_draws, log_truths = _log_densities(wide, samples, cases.z[kept], cases.x[kept])
-        return float((log_draws > log_truths).mean() - 0.5)
-
-    if excess(0.0) <= 0:
-        return 1.0
-    if excess(math.log(WIDEST)) >= 0:
-        return WIDEST
-    return math.exp(brentq(excess, 0.0, math.log(WIDEST), xtol=5e-3))
-
-
-def _log_densities(density: Density | Potential, samples: Array, z: Array, x: torch.Tensor) -> tuple[Array, Array]:
+def log_densities(density: Density | Potential, samples: Array, z: Array, x: torch.Tensor) -> tuple[Array, Array]:
     """``[draw, case]`` of draws and ``[case]`` of truths."""
     n = len(samples)
     log_draws = density.log_prob(samples.reshape(-1, z.shape[1]), x.repeat(n, 1)).reshape(n, -1)

@@ -16,22 +16,20 @@ atomic and the ratio loss need no correction in later rounds; nor does a likelih
 
 from __future__ import annotations
 
-import copy
 import json
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from nflows.distributions.normal import StandardNormal
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sbi.neural_nets import classifier_nn, likelihood_nn, posterior_nn
 from torch import Tensor
 
 from neurofit.errors import BadInput
+from neurofit.infer.base import STANDARD, Base, starting_from
 from neurofit.infer.method import Schedule
 
 Task = Literal["density", "atomic", "likelihood", "ratio"]
@@ -98,26 +96,6 @@ LOSSES: dict[Task, Loss] = {
 }
 
 
-class _WideNormal(StandardNormal):
-    """A flow's base distribution, with a standard deviation other than 1."""
-
-    def __init__(self, shape: Sequence[int], width: float) -> None:
-        super().__init__(shape)
-        self.width, self.log_width = width, math.prod(shape) * math.log(width)
-
-    def _log_prob(self, inputs: Tensor, context: Tensor) -> Tensor:
-        return super()._log_prob(inputs / self.width, context) - self.log_width
-
-    def _sample(self, num_samples: int, context: Tensor) -> Tensor:
-        return self.width * super()._sample(num_samples, context)
-
-
-def _from_wide_base(member: Any, width: float) -> Any:
-    wide = copy.deepcopy(member)
-    wide.net._distribution = _WideNormal(member.input_shape, width)
-    return wide
-
-
 @dataclass(frozen=True, eq=False)
 class Networks:
     """Trained networks of one task, and the observation that they are asked about.
@@ -132,8 +110,8 @@ class Networks:
         ``[row, parameter]``: parameters to start a sampler from; none where the network draws by itself.
     task, schedule
         What they learned, how they were built and trained.
-    width
-        Factor on the standard deviation of the flows' base distribution.
+    base
+        What the flows start from.
     """
 
     members: tuple[Any, ...]
@@ -141,19 +119,17 @@ class Networks:
     z: Tensor
     task: Task
     schedule: Schedule
-    width: float = 1.0
+    base: Base = STANDARD
 
     @property
-    def can_widen(self) -> bool:
-        """Are they normalizing flows, whose base can be wider than the standard normal that they were trained with?"""
+    def are_flows(self) -> bool:
+        """Are they normalizing flows of the parameters, which may start from another base than they learned with?"""
         return self.task in ("density", "atomic") and self.schedule.density != "mdn"
 
-    def widened(self, width: float) -> Networks:
-        """The same flows from a base ``width`` times as wide as these."""
-        assert self.can_widen
-        return replace(
-            self, members=tuple(_from_wide_base(m, self.width * width) for m in self.members), width=self.width * width
-        )
+    def rebased(self, base: Base) -> Networks:
+        """The same flows from another base."""
+        assert self.are_flows
+        return replace(self, members=tuple(starting_from(m, base, i) for i, m in enumerate(self.members)), base=base)
 
     def save(self, path: Path) -> None:
         """Weights as safetensors and a description beside them; nothing is pickled."""
@@ -163,7 +139,7 @@ class Networks:
             "members": len(self.members),
             "task": self.task,
             "schedule": self.schedule.to_dict(),
-            "width": self.width,
+            "base": self.base.to_dict(),
         }
         save_file(
             {"x": self.x, "z": self.z, **{name: t.contiguous() for name, t in weights.items()}},
@@ -205,4 +181,4 @@ class Networks:
             member.load_state_dict(own)
             members.append(member.eval())
         loaded = Networks(tuple(members), x, z, task, schedule)
-        return loaded if description["width"] == 1 else loaded.widened(description["width"])
+        return loaded.rebased(Base.from_dict(description["base"])) if loaded.are_flows else loaded

@@ -1,8 +1,8 @@
-"""The last round's posterior, made as wide as simulations of known parameters around the cell ask for."""
+"""The last round's posterior, put right by simulations of known parameters around the cell."""
 
 from __future__ import annotations
 
-from neurofit.infer import Cases, Density, Potential, Region, fitting_width
+from neurofit.infer import Cases, Density, Potential, Region, fitting_base
 from neurofit.infer.ensemble import load_density
 from neurofit.progress import Progress
 from neurofit.recording import Recording
@@ -15,21 +15,21 @@ from neurofit.workers import Pool
 
 NAME = "calibration"
 NETWORK = "calibration/network.safetensors"
-# Simulations around the cell that the width is fitted to, and as many that it is checked on; fewer where a sampler has
-# to be run for each.
-CASES, CASES_SAMPLED = 400, 100
+# Simulations around the cell that the flows' base is fitted to, and others that the posterior is checked on; fewer
+# where a sampler has to be run for each.
+FITTED, CHECKED, CHECKED_BY_SAMPLER = 800, 400, 100
 
 
 def calibrate(
     run: Run, model: Model, fitted: Recording, last: Round, *, seed: int, pool: Pool, progress: Progress
 ) -> Density | Potential:
-    """The last round's density, as wide as truths around the cell ask for.
+    """The last round's density, calibrated on truths around the cell.
 
     They are drawn from the prior inside the posterior's own region and simulated anew: no network has seen them, in
     training or in validation.
     """
     if not (run / NETWORK).is_file():
-        n = CASES_SAMPLED if isinstance(last.density, Potential) else 2 * CASES
+        n = CHECKED_BY_SAMPLER if isinstance(last.density, Potential) else FITTED + CHECKED
         cases = simulate_set(
             run,
             NAME,
@@ -41,11 +41,11 @@ def calibrate(
             progress=progress,
         )
         networks = last.density.networks
-        if isinstance(last.density, Density) and networks.can_widen:
+        if isinstance(last.density, Density) and networks.are_flows:
             with progress.bar("Calibrating", 1) as advance:
-                width = fitting_width(last.density, _cases(cases, last, seed, checked=False))
-                networks = networks.widened(width)
-                advance(1, f"base of the flows widened by {100 * (width - 1):.0f} %")
+                base = fitting_base(last.density, _cases(cases, last, seed, checked=False))
+                networks = networks.rebased(base)
+                advance(1, f"widened by {100 * (base.width - 1):.0f} %")
         run.file(NETWORK, networks.save)
     return load_density(run / NETWORK)
 
@@ -61,8 +61,8 @@ def checked_cases(run: Run, fitted: Recording, last: Round, seed: int) -> Cases:
 
 
 def _cases(simulated: SimulationSet, last: Round, seed: int, *, checked: bool) -> Cases:
-    half = len(simulated.z) // 2 if last.density.networks.can_widen else 0
-    rows = slice(half, None) if checked else slice(half)
+    fitted = FITTED if last.density.networks.are_flows else 0
+    rows = slice(fitted, None) if checked else slice(fitted)
     valid = simulated.valid[rows]
     return Cases.of(
         last.summaries,
@@ -70,4 +70,5 @@ def _cases(simulated: SimulationSet, last: Round, seed: int, *, checked: bool) -
         last.summaries.deviations(simulated.features)[rows][valid],
         stream_seed(seed, "calibrate", 2 if checked else 1),
         surroundings(last, seed),
+        most=max(FITTED, CHECKED),
     )

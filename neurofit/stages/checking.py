@@ -153,7 +153,7 @@ class Outcome:
     sets, rounds
         Of each round.
     density
-        The last round's, as wide as it should be.
+        The last round's, calibrated.
     predicted
         Posterior predictive simulations, ``{"fitted": ..., "step 2": ...}``.
     cut
@@ -214,7 +214,7 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
         "verdict": verdict.to_dict(),
         "misses": [vars(m) for m in misses],
         "conflicts": {side: c.to_dict() for side, c in conflicts.items()},
-        "calibration": {**calibration.to_dict(), "width": density.networks.width},
+        "calibration": {**calibration.to_dict(), "base": density.networks.base.to_dict()},
         "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
         "efficiency": efficiency,
         "invalid": int(sum((~s.valid).sum() for s in sets)),

@@ -61,7 +61,7 @@ def on_a_problem(name: str, problem: Problem, members: int, seed: int = 1) -> li
     names = [f"p{j}" for j in range(problem.d)]
     checked = assess_held_out(found.density, found.summaries, z, problem.deviations(z), names, seed, around)
     return [
-        name, f"{found.simulating:.0f}", f"{found.training:.0f}", f"{told:.2f}",
+        name, f"{found.simulating:.0f}", f"{found.training:.0f}", f"{found.calibrating:.0f}", f"{told:.2f}",
         f"{np.exp(np.log(ratio).mean()):.2f} ({ratio.min():.2f} to {ratio.max():.2f})", f"{shift.max():.2f}",
         f"{(checked.coverage.values <= 0.9).mean():.2f}", checked.verdict,
     ]  # fmt: skip
@@ -99,10 +99,22 @@ def main() -> None:
             Console(width=120).print(table)
             return
         for title, bent in (("linear", 0.0), ("bent", 0.02)):
-            heads = ["method", "proposing", "training", "C2ST", "sd ratio", "shift", "90 % held", "calibration"]
+            heads = [
+                "method",
+                "proposing",
+                "training",
+                "calibrating",
+                "C2ST",
+                "sd ratio",
+                "shift",
+                "90 % held",
+                "calibration",
+            ]
             table = Table(*heads, title=f"twelve parameters, {title}: {ROUNDS} x {SIMULATIONS} simulations")
             for name in given.methods:
-                table.add_row(*on_a_problem(name, Problem(bent=bent), given.members))
+                row = on_a_problem(name, Problem(bent=bent), given.members)
+                table.add_row(*row)
+                print(title, *row, flush=True)
             Console(width=120).print(table)
 
 

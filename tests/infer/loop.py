@@ -9,7 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofit.infer import Density, Method, Potential, Region, Summaries, train_ensemble, usable
+from neurofit.infer import (
+    Cases,
+    Density,
+    Method,
+    Potential,
+    Region,
+    Summaries,
+    fitting_base,
+    train_ensemble,
+    usable,
+)
+from neurofit.stages.calibrating import FITTED
 
 Array = NDArray[np.float64]
 
@@ -26,8 +37,8 @@ class Found:
         What its simulations came from, out of the prior.
     summaries
         As its networks see them.
-    simulating, training
-        Seconds of this process; training in one process.
+    simulating, training, calibrating
+        Seconds of this process.
     """
 
     density: Density | Potential
@@ -35,6 +46,7 @@ class Found:
     summaries: Summaries
     simulating: float
     training: float
+    calibrating: float
 
     def draws(self, n: int, seed: int = 0) -> Array:
         """``[n, parameter]`` inside the region."""
@@ -43,7 +55,12 @@ class Found:
 
 
 def infer(
-    method: Method, deviations: Callable[[Array], Array], summaries: Summaries, n_parameters: int, seed: int
+    method: Method,
+    deviations: Callable[[Array], Array],
+    summaries: Summaries,
+    n_parameters: int,
+    seed: int,
+    calibrated: bool = True,
 ) -> Found:
     """As :func:`neurofit.fit` does, given ``deviations`` of ``z`` in tolerances."""
     z, found, region, last = np.empty((0, n_parameters)), np.empty((0, len(summaries))), Region(), None
@@ -67,4 +84,11 @@ def infer(
         if method.truncates:
             region = region.cut(last.density, method.truncation, method.margin, seed * 100 + number)
     assert last is not None
-    return Found(last.density, came_from, last.summaries, simulating, training)
+    density, begun = last.density, time.process_time()
+    if calibrated and isinstance(density, Density) and density.networks.are_flows:
+        around = came_from.around(density, seed)
+        z = around.propose(FITTED, seed)
+        density = density.rebased(
+            fitting_base(density, Cases.of(last.summaries, z, deviations(z), seed, around, FITTED))
+        )
+    return Found(density, came_from, last.summaries, simulating, training, time.process_time() - begun)

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from neurofit.errors import BadInput, TrainingError
 from neurofit.infer import Density, Schedule, load_density, train_ensemble
+from neurofit.infer.base import Base
 from neurofit.infer.ensemble import posterior_of
 from neurofit.infer.networks import Networks, build_network
 from tests.infer.toys import Problem, plain_summaries
@@ -217,14 +218,15 @@ def test_other_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["maf", "nsf"])
-def test_a_widened_flow_is_still_a_density(tmp_path, kind):
-    """Draws of the wide one, weighted by the ratio of densities, are those of the narrow one: the weights' mean is 1."""
+def test_a_flow_from_another_base_is_still_a_density(tmp_path, kind):
+    """Draws of one, weighted by the ratio of densities, are those of the other: the weights' mean is 1."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
         schedule = Schedule(density=kind, transforms=2, hidden=16)
         built = build_network("density", schedule, torch.randn(64, 2), torch.randn(64, 5)).eval()
     narrow = Density(Networks((built, built), torch.randn(1, 5), torch.zeros(0, 2), "density", schedule))
-    wide = narrow.widened(1.3)
+    base = Base(((0.2, 0.0), (0.0, -0.1)), 1.3)
+    wide = narrow.rebased(base)
     draws = wide.sample(4000, 1)
     weights = np.exp(narrow.log_prob(draws) - wide.log_prob(draws))
     assert weights.mean() == pytest.approx(1, abs=4 * weights.std() / np.sqrt(len(weights)))
@@ -232,9 +234,9 @@ def test_a_widened_flow_is_still_a_density(tmp_path, kind):
     wide.networks.save(tmp_path / "wide.safetensors")
     again = load_density(tmp_path / "wide.safetensors")
     np.testing.assert_array_equal(again.sample(50, 3), wide.sample(50, 3))
-    assert again.networks.width == 1.3
+    assert again.networks.base == base
 
 
-def test_mixtures_and_likelihoods_are_not_widened():
+def test_mixtures_and_likelihoods_have_no_base():
     for task, kind in (("density", "mdn"), ("likelihood", "maf"), ("ratio", "maf")):
-        assert not Networks((), torch.zeros(1, 5), torch.zeros(0, 2), task, Schedule(density=kind)).can_widen
+        assert not Networks((), torch.zeros(1, 5), torch.zeros(0, 2), task, Schedule(density=kind)).are_flows
