@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,8 @@ def test_killed_anywhere_the_same_command_ends_the_same(done: Fit, cell: Path, t
         "rounds/1/network.safetensors",
         "simulations/round-2/z.npy",
         "rounds/2/round.json",
+        "simulations/calibration/z.npy",
+        "calibration/network.safetensors",
         "simulations/predicted-fitted/z.npy",
         "checks/fit-summary.json",
         "posterior.csv",
@@ -278,6 +281,29 @@ def test_interrupted_by_the_user(done: Fit, cell: Path, tmp_path: Path) -> None:
     assert nobody_left(process.pid), "processes were left behind"
     tiny_fit(cell, out)
     assert results(out) == results(done.run.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["npe", "npe-c", "nle", "nre"])
+def test_every_method_goes_all_the_way(cell: Path, tmp_path: Path, name: str) -> None:
+    method = replace(METHOD, name=name, rounds=1 if name == "npe" else 2, members=1)
+    fitted = tiny_fit(cell, tmp_path / "run", method=method)
+    assert fitted.method == method
+    assert fitted.verdict.word in ("supported", "doubtful", "rejected")
+    assert fitted.findings_of_fit["calibration"]["n"] > 50
+    draws = fitted.posterior.sample(300, seed=1)
+    assert fitted.model.prior.inside(draws.to_numpy()).all()
+    assert np.isfinite(fitted.posterior.log_prob(draws)).all()
+    assert (fitted.first_posterior is None) == (name == "npe")
+    if name != "nre":
+        return  # how a run goes on does not depend on the method
+    found = results(fitted.run.path)
+    for lost in (f"rounds/{method.rounds}", "calibration", "checks"):
+        shutil.rmtree(fitted.run / lost)
+    for lost in ("posterior.csv", "parameters.csv"):
+        (fitted.run / lost).unlink()
+    tiny_fit(cell, tmp_path / "run", method=method)
+    assert results(fitted.run.path) == found
 
 
 @pytest.mark.slow

@@ -65,15 +65,15 @@ class Cases:
         noisy = summaries.before_noise(deviations[chosen]) + rng.standard_normal((len(chosen), len(summaries)))
         return Cases(z[chosen], summaries.encode(torch.as_tensor(noisy, dtype=torch.float32)), region, seed)
 
-    def draws(self, density: Density | Potential) -> tuple[Array, NDArray[np.bool_]]:
-        """``[draw, case, parameter]`` of each case's posterior inside the region, and ``[case]``: could they be found?
+    def draws(self, density: Density | Potential, n: int) -> tuple[Array, NDArray[np.bool_]]:
+        """``[n, case, parameter]`` of each case's posterior inside the region, and ``[case]``: could they be found?
 
         Raises
         ------
         TrainingError
             If they could for hardly any.
         """
-        samples, kept = _draws_inside(density, self.x, self.region, max(DRAWS, 3 * self.z.shape[1]), self.seed)
+        samples, kept = _draws_inside(density, self.x, self.region, n, self.seed)
         if kept.sum() < 2:
             raise TrainingError(
                 "Of hardly any simulation near the observation does the posterior lie near the observation's: the "
@@ -95,7 +95,7 @@ def assess_held_out(
     TrainingError
         If hardly any simulation's posterior lies inside the region.
     """
-    samples, kept = cases.draws(density)
+    samples, kept = cases.draws(density, max(DRAWS, 3 * len(names)))
     z, x = cases.z[kept], cases.x[kept]
     observed = summaries.encode(torch.zeros(1, len(summaries)))
     log_draws, log_truths = log_densities(density, samples, z, x)

@@ -21,7 +21,9 @@ from neurofit.infer.held_out import Cases, log_densities
 
 Array = NDArray[np.float64]
 # Draws are cut off by the region, so they follow a move only in part: the rest of the gap is closed again.
-_PASSES = 3
+_PASSES = 2
+# Few for each of hundreds of cases: only means over all of them are asked for.
+_DRAWS = 20
 # Wider than this a posterior is not made; and not narrower than it was trained: what is too wide is said, not mended.
 WIDEST = 2.0
 
@@ -42,7 +44,7 @@ def fitting_base(density: Density, cases: Cases) -> Base:
     def excess(log_width: float) -> float:
         """Mean share of draws denser than the truth, beyond one half."""
         wide = density.rebased(_base(shift, math.exp(log_width)))
-        samples, kept = cases.draws(wide)
+        samples, kept = cases.draws(wide, _DRAWS)
         log_draws, log_truths = log_densities(wide, samples, cases.z[kept], cases.x[kept])
         return float((log_draws > log_truths).mean() - 0.5)
 
@@ -59,7 +61,7 @@ def _base(shift: Array, width: float) -> Base:
 
 def _gap(density: Density, cases: Cases) -> Array:
     """``[member, parameter]``: truths minus draws in each flow's base, on average over cases."""
-    samples, kept = cases.draws(density)
+    samples, kept = cases.draws(density, _DRAWS)
     z, x = cases.z[kept], cases.x[kept]
     truths = density.in_base(z, x)
     draws = density.in_base(samples.reshape(-1, z.shape[1]), x.repeat(len(samples), 1))

@@ -23,7 +23,7 @@ from sbi.utils.metrics import c2st
 
 import neurofit as nf
 from neurofit.check.predictive import MISSED
-from neurofit.infer import assess_held_out
+from neurofit.infer import Cases, assess_held_out
 from neurofit.infer.method import NAMES
 from neurofit.progress import Terminal
 from neurofit.threads import one_thread
@@ -59,7 +59,8 @@ def on_a_problem(name: str, problem: Problem, members: int, seed: int = 1) -> li
     around = found.came_from.around(found.density, seed)
     z = around.propose(CASES_SAMPLED if name in ("nle", "nre") else CASES, seed + 1)
     names = [f"p{j}" for j in range(problem.d)]
-    checked = assess_held_out(found.density, found.summaries, z, problem.deviations(z), names, seed, around)
+    cases = Cases.of(found.summaries, z, problem.deviations(z), seed, around)
+    checked = assess_held_out(found.density, found.summaries, cases, names)
     return [
         name, f"{found.simulating:.0f}", f"{found.training:.0f}", f"{found.calibrating:.0f}", f"{told:.2f}",
         f"{np.exp(np.log(ratio).mean()):.2f} ({ratio.min():.2f} to {ratio.max():.2f})", f"{shift.max():.2f}",
@@ -90,13 +91,14 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--methods", nargs="+", default=list(NAMES))
     given = parser.parse_args()
+    console = Console(width=120)
     with one_thread():
         if given.cell:
             heads = ["method", "seconds", "training", "hits", "efficiency", "missed", "calibration", "verdict"]
             table = Table(*heads, title=f"{given.cell.name}: {CELL_ROUNDS} x {CELL_SIMULATIONS} simulations")
             for name in given.methods:
                 table.add_row(*on_a_cell(name, given.cell, given.out, given.members))
-            Console(width=120).print(table)
+            console.print(table)
             return
         for title, bent in (("linear", 0.0), ("bent", 0.02)):
             heads = [
@@ -114,8 +116,8 @@ def main() -> None:
             for name in given.methods:
                 row = on_a_problem(name, Problem(bent=bent), given.members)
                 table.add_row(*row)
-                print(title, *row, flush=True)
-            Console(width=120).print(table)
+                console.print(title, *row)
+            console.print(table)
 
 
 if __name__ == "__main__":
