@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurofit.errors import TrainingError
 from neurofit.infer.density import Density
 from neurofit.infer.summaries import Summaries
-from neurofit.infer.train import Schedule, Trained, train
+from neurofit.infer.train import Schedule, Trained, train, training_device
 from neurofit.workers import Report, side_by_side
 
 
@@ -24,7 +24,8 @@ class Ensemble:
     density
         Their mean, at the observation.
     losses
-        ``[member, epoch, 2]``: training and validation loss in nats.
+        ``[member, epoch, 2]``: training and validation loss in nats; NaN after the last epoch of a member that ended
+        early.
     readings
         Each member's loss curve in words.
     held_out
@@ -53,7 +54,8 @@ def train_ensemble(
     Parameters
     ----------
     seed
-        Fixes everything; the result does not depend on ``workers``.
+        Fixes everything; the result does not depend on ``workers``. A GPU trains one member after the other: two
+        processes would only take turns on it, and each would need its share of the memory.
     report
         Called with the fraction done and a line of text, a few times a second.
 
@@ -68,13 +70,17 @@ def train_ensemble(
     order = rng.permutation(len(z))
     held = np.sort(order[: max(10, round(schedule.validation * len(z)))])
     seeds = rng.integers(2**31, size=members)
+    at_once = workers if training_device().type == "cpu" else 1
     trained: list[Trained] = side_by_side(
-        _member, [(z, deviations, held, summaries, schedule, int(s)) for s in seeds], workers, report
+        _member, [(z, deviations, held, summaries, schedule, int(s)) for s in seeds], at_once, report
     )
+    losses = np.full((members, schedule.epochs, 2), np.nan)
+    for own, t in zip(losses, trained, strict=True):
+        own[: len(t.training)] = np.column_stack([t.training, t.validation])
     x = summaries.encode(torch.zeros(1, len(summaries)))
     return Ensemble(
         Density(tuple(t.estimator for t in trained), x, z.shape[1], schedule),
-        np.stack([np.column_stack([t.training, t.validation]) for t in trained]),
+        losses,
         tuple(t.reading for t in trained),
         held,
     )
