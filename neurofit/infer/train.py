@@ -42,7 +42,8 @@ class Schedule:
     epochs, batches
         The budget: so many passes over the simulations, each cut into so many batches of 32 to 1,024.
     peak_rate, warm_up
-        One-cycle schedule (Smith and Topin 2019): up to the peak over this fraction of the steps, then down to zero.
+        One-cycle schedule (Smith and Topin 2019): up to the peak over this fraction of the steps, then down to zero,
+        both in a straight line.
         The peak is for batches of 256 and goes with the root of their size.
     weight_decay
         Of AdamW.
@@ -57,7 +58,7 @@ class Schedule:
     density: Literal["maf", "nsf", "mdn"] = "maf"
     hidden: int = 64
     transforms: int = 5
-    epochs: int = 25
+    epochs: int = 24
     batches: int = 36
     peak_rate: float = 2e-2
     warm_up: float = 0.15
@@ -191,6 +192,7 @@ def _train(
         max_lr=peak_rate,
         total_steps=schedule.epochs * math.ceil(len(used) / batch),
         pct_start=schedule.warm_up,
+        anneal_strategy="linear",
     )
     losses: list[tuple[float, float]] = []
     best: dict[str, Tensor] = {}

@@ -94,11 +94,10 @@ def tutorial(n: int, cache: Path) -> Task:
     return of_prior(Summaries.of(observed, STATISTICS), model.prior, theta, nf.seven_statistics(voltage[:-1], stimulus))
 
 
-def recorded(n: int, cache: Path, name: str) -> Task:
-    """A template under the demo recording's current, with the demo's summaries."""
-    recording, model = nf.load_recording(demo_recording()[0]), nf.load_model(name)
+def demo(n: int, cache: Path) -> Task:
+    recording, model = nf.load_recording(demo_recording()[0]), nf.load_model("hh_pospischil")
     cell = chosen_inputs(recording, model, "even", 1)[1].fitted
-    simulated = nf.simulate_prior(recording, model, cache / f"{name}-{n}", simulations=n + HELD_OUT, sweeps="even")
+    simulated = nf.simulate_prior(recording, model, cache / f"demo-{n}", simulations=n + HELD_OUT, sweeps="even")
     summaries = Summaries.of(recorded_features(cell), measurable(model, SUMMARIES))
     return of_prior(summaries, model.prior, simulated.parameters.to_numpy(), simulated.features)
 
@@ -113,8 +112,7 @@ def of_prior(declared: Summaries, prior: Prior, theta: Array, features: FeatureT
 
 TASKS: dict[str, tuple[str, Callable[[int, Path], Task]]] = {
     "tutorial": ("the HH tutorial's two conductances, seven statistics", tutorial),
-    "demo": ("`hh_pospischil` on the demo's recording", partial(recorded, name="hh_pospischil")),
-    "lif": ("`lif` on the demo's recording", partial(recorded, name="lif")),
+    "demo": ("the demo's first round", demo),
     "linear": ("linear Gaussian", known),
     "bent": ("the same, bent", partial(known, bent=0.15, seed=1)),
     "small": ("bent, small", partial(known, d=6, s=8, gain=8.0, bent=0.05, seed=2)),

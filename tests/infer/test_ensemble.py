@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from neurofit.errors import BadInput, TrainingError
 from neurofit.infer import Density, Schedule, train_ensemble
+from neurofit.infer import ensemble as module
 from neurofit.infer.train import build_estimator
 from tests.infer.toys import Problem, plain_summaries
 
@@ -79,6 +80,33 @@ def test_progress_is_told_and_the_story_kept(small):
     assert found.losses.shape == (2, 2, 2)
     assert len(found.readings) == 2
     assert all(0 <= done <= 1 for done, _ in told)
+
+
+def test_members_that_end_early_leave_the_rest_of_their_curves_empty():
+    schedule = Schedule(epochs=150, weight_decay=0.0)
+    found = ensemble(*simulations(60), schedule=schedule)
+    assert found.losses.shape == (2, 150, 2)
+    run = np.isfinite(found.losses[:, :, 0])
+    assert (run.sum(axis=1) < 150).all()
+    assert (np.diff(run.astype(int), axis=1) <= 0).all()  # a curve is without gaps
+
+
+def test_a_gpu_trains_one_member_after_the_other(monkeypatch):
+    asked = []
+
+    class Stopped(Exception):
+        pass
+
+    def noted(job, calls, workers, report):
+        asked.append(workers)
+        raise Stopped
+
+    monkeypatch.setattr(module, "side_by_side", noted)
+    for kind in ("cpu", "cuda"):
+        monkeypatch.setattr(module, "training_device", lambda found=kind: torch.device(found))
+        with pytest.raises(Stopped):
+            ensemble(*simulations(), workers=2)
+    assert asked == [2, 1]
 
 
 def test_the_callers_threads_are_put_back(small):
