@@ -281,10 +281,10 @@ def read_losses(training: NDArray[np.float64], validation: NDArray[np.float64]) 
     """
     n, best = len(validation), int(validation.argmin())
     tail = max(3, n // 10)
-    if best < 0.7 * (n - 1) and validation[-tail:].mean() - validation[best] > RISEN_NATS:
+    if n >= 2 * tail and validation[-tail:].mean() - validation[best] > RISEN_NATS:
         return f"overfitting after epoch {best + 1} of {n}; the weights of that epoch were kept"
-    if n < 2 * tail or validation[-2 * tail : -tail].mean() - validation[-tail:].mean() > FALLING_NATS:
-        return "still falling at the end: more epochs or simulations would help"
+    falling = n < 2 * tail or validation[-2 * tail : -tail].mean() - validation[-tail:].mean() > FALLING_NATS
+    state = "still falling at the end" if falling else "converged"
     if (gap := validation[best] - training[best]) > GAP_NATS:
-        return f"converged, but {gap:.1f} nats better on its own simulations than on held-out ones: more would help"
-    return "converged"
+        return f"{state}, but {gap:.1f} nats better on its own simulations than on held-out ones: more would help"
+    return f"{state}: more epochs or simulations would help" if falling else state
