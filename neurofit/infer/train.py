@@ -56,8 +56,8 @@ class Schedule:
     """
 
     density: Literal["maf", "nsf", "mdn"] = "maf"
-    hidden: int = 64
-    transforms: int = 5
+    hidden: int = 96
+    transforms: int = 3
     epochs: int = 24
     batches: int = 36
     peak_rate: float = 2e-2
