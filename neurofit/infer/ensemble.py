@@ -15,7 +15,7 @@ from neurofit.infer.method import Schedule
 from neurofit.infer.networks import Networks, Task
 from neurofit.infer.potential import Potential
 from neurofit.infer.summaries import Summaries
-from neurofit.infer.train import Trained, train
+from neurofit.infer.train import Trained, train, training_device
 from neurofit.workers import Report, side_by_side
 
 # Simulated parameters that a sampler may start from.
@@ -41,7 +41,8 @@ class Ensemble:
     density
         Their mean, at the observation.
     losses
-        ``[member, epoch, 2]``: training and validation loss in nats.
+        ``[member, epoch, 2]``: training and validation loss in nats; NaN after the last epoch of a member that ended
+        early.
     readings
         Each member's loss curve in words.
     held_out
@@ -76,7 +77,8 @@ def train_ensemble(
     task
         What they learn; see :mod:`~neurofit.infer.networks`.
     seed
-        Fixes everything; the result does not depend on ``workers``.
+        Fixes everything; the result does not depend on ``workers``. A GPU trains one member after the other: two
+        processes would only take turns on it, and each would need its share of the memory.
     report
         Called with the fraction done and a line of text, a few times a second.
 
@@ -93,9 +95,13 @@ def train_ensemble(
     order = rng.permutation(len(z))
     held = np.sort(order[: max(10, round(schedule.validation * len(z)))])
     seeds = rng.integers(2**31, size=members)
+    at_once = workers if training_device().type == "cpu" else 1
     trained: list[Trained] = side_by_side(
-        _member, [(z, deviations, held, summaries, schedule, int(s), task) for s in seeds], workers, report
+        _member, [(z, deviations, held, summaries, schedule, int(s), task) for s in seeds], at_once, report
     )
+    losses = np.full((members, schedule.epochs, 2), np.nan)
+    for own, t in zip(losses, trained, strict=True):
+        own[: len(t.training)] = np.column_stack([t.training, t.validation])
     x = summaries.encode(torch.zeros(1, len(summaries)))
     starts = z[order[:_STARTS]] if task in ("likelihood", "ratio") else z[:0]
     networks = Networks(
@@ -103,7 +109,7 @@ def train_ensemble(
     )
     return Ensemble(
         posterior_of(networks),
-        np.stack([np.column_stack([t.training, t.validation]) for t in trained]),
+        losses,
         tuple(t.reading for t in trained),
         held,
         summaries,

@@ -24,25 +24,32 @@ class Schedule:
         One of sbi's density estimators. NRE needs none: its classifier is sbi's residual network.
     hidden, transforms
         The network's size.
-    epochs, batch_size
-        The budget; training always runs through the schedule and keeps the best epoch's weights.
+    epochs, batches
+        The budget: so many passes over the simulations, each cut into so many batches of 32 to 1,024.
     peak_rate, warm_up
-        One-cycle schedule (Smith and Topin 2019): up to the peak over this fraction of the steps, then down to zero.
+        One-cycle schedule (Smith and Topin 2019): up to the peak over this fraction of the steps, then down to zero,
+        both in a straight line.
+        The peak is for batches of 256 and goes with the root of their size.
     weight_decay
         Of AdamW.
     validation
         Fraction of the simulations held out.
+    patience
+        Training ends early once the validation loss has been clearly above its best for this fraction of the epochs
+        while the training loss went on falling: more of that is learning by heart. Nothing else ends it, as the last
+        epochs, at a rate near zero, are where most is gained.
     """
 
     density: Literal["maf", "nsf", "mdn"] = "maf"
     hidden: int = 64
     transforms: int = 5
-    epochs: int = 60
-    batch_size: int = 256
-    peak_rate: float = 5e-3
+    epochs: int = 40
+    batches: int = 20
+    peak_rate: float = 2e-2
     warm_up: float = 0.15
     weight_decay: float = 0.1
     validation: float = 0.1
+    patience: float = 0.25
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -150,11 +150,13 @@ class Summaries:
 
         The observation itself is :meth:`encode` of zeros.
         """
-        undefined = torch.isnan(deviations)
-        filled = torch.where(undefined, torch.full_like(deviations, UNDEFINED_AT), deviations)
-        squashed = LINEAR_TOLERANCES * torch.asinh(filled / LINEAR_TOLERANCES)
-        values, flags = self._inputs
-        return torch.cat([squashed[:, values], undefined[:, flags].to(deviations.dtype)], dim=1)
+        scaled = deviations.nan_to_num(nan=UNDEFINED_AT, posinf=torch.inf, neginf=-torch.inf) / LINEAR_TOLERANCES
+        # asinh, in functions that torch computes in vectors: its own takes six times as long
+        size = scaled.abs()
+        squashed = LINEAR_TOLERANCES * torch.copysign(torch.log(size + torch.sqrt(1 + size**2)), scaled)
+        values, flags = (torch.tensor(positions, dtype=torch.long) for positions in self._inputs)
+        undefined = deviations.index_select(1, flags).isnan().to(deviations.dtype)
+        return torch.cat([squashed.index_select(1, values), undefined], dim=1)
 
     def as_numbers(self) -> Summaries:
         """The same for a network that learns a density of its input."""

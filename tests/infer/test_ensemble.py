@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from neurofit.errors import BadInput, TrainingError
 from neurofit.infer import Density, Schedule, load_density, train_ensemble
+from neurofit.infer import ensemble as module
 from neurofit.infer.base import Base
 from neurofit.infer.ensemble import posterior_of
 from neurofit.infer.networks import Networks, build_network
@@ -83,6 +84,37 @@ def test_progress_is_told_and_the_story_kept(small):
     assert found.losses.shape == (2, 2, 2)
     assert len(found.readings) == 2
     assert all(0 <= done <= 1 for done, _ in told)
+
+
+def test_members_that_end_early_leave_the_rest_of_their_curves_empty():
+    """Fifty simulations of twelve parameters, ten of which validate: each member soon learns by heart."""
+    problem = Problem()
+    z = np.random.default_rng(0).standard_normal((50, problem.d))
+    schedule = Schedule(epochs=40)
+    found = ensemble(z, problem.deviations(z), schedule=schedule)
+    run = np.isfinite(found.losses).all(axis=2)
+    assert run.shape == (2, 40)
+    assert all(1 < n < 40 for n in run.sum(axis=1))
+    assert (np.diff(run.astype(int), axis=1) <= 0).all()  # a curve is without gaps
+    assert all(reading.startswith("overfitting") for reading in found.readings)
+
+
+def test_a_gpu_trains_one_member_after_the_other(monkeypatch):
+    asked = []
+
+    class Stopped(Exception):
+        pass
+
+    def noted(job, calls, workers, report):
+        asked.append(workers)
+        raise Stopped
+
+    monkeypatch.setattr(module, "side_by_side", noted)
+    for kind in ("cpu", "cuda"):
+        monkeypatch.setattr(module, "training_device", lambda found=kind: torch.device(found))
+        with pytest.raises(Stopped):
+            ensemble(*simulations(), workers=2)
+    assert asked == [2, 1]
 
 
 def test_the_callers_threads_are_put_back(small):

@@ -49,7 +49,7 @@ def provenance_section(material: Material, target: Path) -> dict[str, Any]:
 def _settings(material: Material) -> list[tuple[str, str]]:
     fit = material.fit
     m, s = fit.method, fit.method.schedule
-    epochs = f"{s.epochs} epochs, batches of {s.batch_size}, peak rate {s.peak_rate:g}, weight decay {s.weight_decay:g}"
+    epochs = f"{s.epochs} epochs of {s.batches} batches, peak rate {s.peak_rate:g}, weight decay {s.weight_decay:g}"
     rows = [
         ("Model", f"{fit.model.name}, {fit.model.title}"),
         ("Integration", f"{fit.model.method}, {fit.model.dt_ms:g} ms, {fit.model.precision} precision"),
