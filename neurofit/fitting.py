@@ -10,7 +10,7 @@ import numpy as np
 
 from neurofit import stages
 from neurofit.features import SUMMARIES, recorded_features
-from neurofit.infer import Method, Region, Summaries
+from neurofit.infer import SEED, Method, Region, Summaries, require_one, require_type
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording
 from neurofit.result import Fit
@@ -79,6 +79,8 @@ def fit(
         If something went wrong on the way; what was finished is kept.
     """
     method, progress = method or Method(), progress or Silent()
+    require_type("method", method, Method, "fit")
+    require_one("seed", seed, SEED, "fit")
     chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     observed = recorded_features(cut.fitted)
     declared = Summaries.of(observed, stages.measurable(model, features), tolerance)

@@ -18,6 +18,7 @@ from neurofit.infer.density import Density
 from neurofit.infer.discrepancy import NEAREST
 from neurofit.infer.train import Schedule
 from neurofit.infer.truncated import prior_inside
+from neurofit.infer.valid import METHOD, require, require_type
 from neurofit.workers import Report, side_by_side
 
 Array = NDArray[np.float64]
@@ -53,6 +54,10 @@ class Method:
     truncation: float = 1e-3
     margin: float = 5.0
     nearest: int = NEAREST
+
+    def __post_init__(self) -> None:
+        require(METHOD, self)
+        require_type("schedule", self.schedule, Schedule, "Method")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

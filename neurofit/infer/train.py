@@ -16,6 +16,7 @@ from sbi.neural_nets import posterior_nn
 from torch import Tensor
 
 from neurofit.errors import TrainingError
+from neurofit.infer.valid import SCHEDULE, require
 
 Progress = Callable[[int, str], None]
 FEWEST = 50
@@ -53,6 +54,9 @@ class Schedule:
     warm_up: float = 0.15
     weight_decay: float = 0.1
     validation: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(SCHEDULE, self)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
