@@ -10,7 +10,8 @@ import numpy as np
 
 from neurofit import stages
 from neurofit.features import SUMMARIES, recorded_features
-from neurofit.infer import SEED, Method, Region, Summaries, require_one, require_type
+from neurofit.infer import Method, Region, Summaries
+from neurofit.infer.valid import SEED, require_one, require_type
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording
 from neurofit.result import Fit

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurofit.disk import writing
 from neurofit.errors import RunDirectoryError, RunFailed
-from neurofit.store import Run, writing
+from neurofit.store import Run
 
 DECIDED = {"seed": 1, "recording": {"path": "cell.abf", "sweeps": [0, 2]}, "method": {"rounds": 3}}
 

@@ -9,9 +9,8 @@ from neurofit.infer.posterior import Posterior
 from neurofit.infer.rounds import Method, Region, usable
 from neurofit.infer.summaries import Summaries
 from neurofit.infer.train import Schedule
-from neurofit.infer.valid import SEED, require_one, require_type
 
 __all__ = [
-    "Calibration", "Density", "Ensemble", "Method", "Posterior", "Region", "SEED", "Schedule", "Summaries",
-    "assess", "assess_held_out", "require_one", "require_type", "train_ensemble", "usable", "widened", "widest",
+    "Calibration", "Density", "Ensemble", "Method", "Posterior", "Region", "Schedule", "Summaries",
+    "assess", "assess_held_out", "train_ensemble", "usable", "widened", "widest",
 ]  # fmt: skip

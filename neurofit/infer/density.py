@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from scipy.special import logsumexp
 from torch import Tensor
 
@@ -86,10 +86,12 @@ class Density:
             "n_inputs": self.x.shape[1],
             "schedule": self.schedule.to_dict(),
         }
-        save_file(
-            {"x": self.x, **{name: t.contiguous() for name, t in weights.items()}},
-            path,
-            metadata={"neurofit": json.dumps(description)},
+        # written by Python, whose errors say what was wrong with the disk
+        path.write_bytes(
+            as_bytes(
+                {"x": self.x, **{name: t.contiguous() for name, t in weights.items()}},
+                metadata={"neurofit": json.dumps(description)},
+            )
         )
 
     @staticmethod

@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from neurofit import check
 from neurofit.check.conflict import conflicts_with
-from neurofit.check.inputs import FEWEST_REFERENCES
 from neurofit.check.nearness import Nearness, nearness
 from neurofit.check.predictive import Counts, compare, compare_counts, count_error
 from neurofit.check.result import CheckResult
 from neurofit.check.verdict import Verdict, decide
-from neurofit.errors import SimulationError
 from neurofit.features import SUMMARIES, FeatureTable, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
@@ -26,7 +24,7 @@ from neurofit.recording import Recording
 from neurofit.recording.split import Split
 from neurofit.simulation import count_reasons
 from neurofit.stages.seeds import stream_seed
-from neurofit.stages.simulating import KEEP_MS, SimulationSet
+from neurofit.stages.simulating import KEEP_MS, SimulationSet, require_valid
 from neurofit.stages.training import Round, pooled
 from neurofit.store import Run
 
@@ -51,7 +49,7 @@ def check_prior(
     SimulationError
         If hardly any simulation is valid.
     """
-    _enough_valid(prior, "the prior")
+    require_valid(prior, "the prior")
 
     def near() -> dict[str, Any]:
         return _nearness(prior, fitted, declared, stream_seed(seed, "check", 3)).to_dict()
@@ -67,19 +65,6 @@ def check_prior(
     for sentences in told if reach.reached else reversed(told):
         for sentence in sentences:
             progress.say(f"  {sentence}")
-
-
-def _enough_valid(simulated: SimulationSet, source: str) -> None:
-    """Are there enough valid simulations, also of those whose voltage is kept, to hold the cell against?"""
-    shown = simulated.valid if simulated.voltage_mv is None else simulated.valid[: len(simulated.voltage_mv)]
-    if shown.sum() < FEWEST_REFERENCES:
-        why = "; ".join(f"{words} in {n:,}" for words, n in count_reasons(simulated.reason).items()) or "none failed"
-        raise SimulationError(
-            f"{simulated.valid.sum():,} of {len(simulated.valid):,} simulations from {source} are valid ({why}), and "
-            f"{shown.sum()} of the first {len(shown)}: at least {FEWEST_REFERENCES} of these are needed. The "
-            "simulations are kept. Narrow the priors or shorten the time step in the template, and fit it into another "
-            "directory."
-        )
 
 
 def _nearness(prior: SimulationSet, fitted: Recording, declared: Summaries, seed: int) -> Nearness:
@@ -200,7 +185,7 @@ def check_fit(run: Run, outcome: Outcome, *, seed: int, progress: Progress) -> V
 def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str, Any]:
     """What ``checks/fit.json`` holds."""
     declared, sets, cut, predicted = outcome.declared, outcome.sets, outcome.cut, outcome.predicted
-    _enough_valid(sets[-1], "the last round")
+    require_valid(sets[-1], "the last round")
     results = _both_spaces(run, "fit", sets[-1], cut.fitted, declared, LAST, seed, advance)
     prior = CheckResult.from_dict(run.read_json("checks/prior-summary.json"))
     reach = Nearness.from_dict(run.read_json(NEARNESS))
