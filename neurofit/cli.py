@@ -59,6 +59,10 @@ def command(on: typer.Typer, name: str | None = None) -> Callable[[Callable[...,
             except BrokenPipeError:
                 # whoever read our output has gone; there is nothing left to say
                 os._exit(1)
+            except OSError as error:
+                _stop(f"neurofit: the system refused something: {error}. What was finished is kept.", 1)
+            except MemoryError:
+                _stop("neurofit: there is not enough memory. What was finished is kept; try fewer --workers.", 1)
 
         return on.command(name or function.__name__.replace("_", "-"))(run)
 

@@ -23,6 +23,7 @@ from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import tomli_w
@@ -137,12 +138,12 @@ class Run:
         return self.read_arrays(name)
 
     def read_arrays(self, name: str) -> Arrays:
-        with np.load(self / name, allow_pickle=False) as found:
+        with _reading(self / name), np.load(self / name, allow_pickle=False) as found:
             return {key: found[key] for key in found.files}
 
     def read_array(self, name: str, key: str) -> NDArray[Any]:
         """One of the arrays of :meth:`write_arrays`, without reading the others."""
-        with np.load(self / name, allow_pickle=False) as found:
+        with _reading(self / name), np.load(self / name, allow_pickle=False) as found:
             return np.asarray(found[key])
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
@@ -165,7 +166,8 @@ class Run:
 
     def rows(self, name: str) -> NDArray[Any]:
         """What :meth:`write_rows` wrote, read from the disk as it is used; not to be written to."""
-        return np.load(self / name, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+        with _reading(self / name):
+            return np.load(self / name, mmap_mode="r", allow_pickle=False).view(np.ndarray)
 
     def json(self, name: str, compute: Callable[[], Any]) -> Any:
         """Plain values from ``name``, computed and written if they are not there."""
@@ -175,7 +177,8 @@ class Run:
         return self.read_json(name)
 
     def read_json(self, name: str) -> Any:
-        return json.loads((self / name).read_text(encoding="utf-8"))
+        with _reading(self / name):
+            return json.loads((self / name).read_text(encoding="utf-8"))
 
     def write_json(self, name: str, values: Any) -> None:
         self.write(self / name, json.dumps(_plain(values), indent=1, allow_nan=False).encode())
@@ -192,6 +195,20 @@ class Run:
             with replacing(path) as temporary:
                 make(temporary)
         return path
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """A file that is not what was written, in words."""
+    try:
+        yield
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise RunDirectoryError(
+            "this file is damaged",
+            where=file,
+            found=str(error),
+            advice="Delete it and repeat the command that started the run: what is missing is computed again.",
+        ) from error
 
 
 def _foreign(path: Path) -> bool:
