@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,6 +19,8 @@ from neurofit.errors import RunDirectoryError, RunFailed
 # Ends the name of a file that is being written.
 HALF = ".half"
 LOCK = ".lock"
+# A temporary folder that is younger may not have been locked yet.
+_YOUNG_S = 60
 # What locking a file ends with where it is not possible; and writing one, where there is no more room for it or where
 # something of another kind stands in its place.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -74,6 +79,34 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def scratch(prefix: str) -> Iterator[Path]:
+    """A temporary folder, removed at its end; those that killed processes have left behind are removed before.
+
+    Its owner holds a lock on a file in it, which tells the two apart.
+    """
+    _sweep(Path(tempfile.gettempdir()), prefix)
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
+        lock = FileLock(Path(name) / LOCK)
+        # without a lock it is only not removed by others
+        with suppress(OSError, NotImplementedError):
+            lock.acquire(timeout=0)
+        try:
+            yield Path(name)
+        finally:
+            lock.release()
+
+
+@cache
+def _sweep(parent: Path, prefix: str) -> None:
+    for lock in parent.glob(f"{prefix}*/{LOCK}"):
+        # other people's, too young for its owner to have locked it, or in use
+        with suppress(OSError, NotImplementedError, Timeout):
+            if time.time() - lock.stat().st_mtime > _YOUNG_S:
+                with FileLock(lock, timeout=0):
+                    shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 @contextmanager

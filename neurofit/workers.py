@@ -7,7 +7,6 @@ order, and every number is the same wherever it was computed.
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from joblib.externals.loky import get_reusable_executor
 
+from neurofit.disk import scratch
 from neurofit.errors import BadInput, RunFailed
 from neurofit.threads import one_thread
 
@@ -165,8 +165,8 @@ def side_by_side(
     report
         Hears the mean share of all jobs, a few times a second.
     """
-    with tempfile.TemporaryDirectory(prefix="neurofit-progress-") as name:
-        notes = [Path(name) / f"{i}" for i in range(len(arguments))]
+    with scratch("neurofit-progress-") as folder:
+        notes = [folder / f"{i}" for i in range(len(arguments))]
         done = threading.Event()
         watcher = threading.Thread(target=_watch, args=(notes, report, done), daemon=True)
         watcher.start()
