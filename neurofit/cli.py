@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurofit.disk import writing
 from neurofit.errors import BadInput, NeurofitError, SlowSimulation
 
 if TYPE_CHECKING:
@@ -80,7 +82,8 @@ def inspect(
     from neurofit.recording.describe import inspect as described
 
     target = None if no_picture else picture or Path(f"{recording.stem}.png")
-    _print(described(recording, target, protocol))
+    with writing(target) if target is not None else nullcontext():
+        _print(described(recording, target, protocol))
     if target is not None:
         _print(f"Picture: {target}")
 
@@ -296,7 +299,8 @@ def predict(
         part = split(loaded, parse_sweeps(sweeps, loaded.sweep_numbers), step).fitted
     table = prediction_table(done, part, draws, seed)
     target = out or run / ("predictions.csv" if recording is None else f"predictions-{recording.stem}.csv")
-    table.to_csv(target, float_format="%.6g")
+    with writing(target):
+        table.to_csv(target, float_format="%.6g")
     _print(table.loc[["@" not in str(name) or str(name).startswith("spike_count") for name in table.index]].to_string())
     _print(f"All features: {target}")
 

@@ -35,6 +35,9 @@ from neurofit.errors import RunDirectoryError
 FORMAT = 3
 _PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
 
+# What may be another although the command is the same.
+_CHANGED = {"recording": "the recording's file has", "model": "the template's text has"}
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -221,9 +224,14 @@ def _check_same(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path)
     different = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
     if different:
         key = different[0]
+        since = [
+            words
+            for what, words in _CHANGED.items()
+            if f"{what}.sha256" in different and f"{what}.path" not in different
+        ]
         more = f" and {len(different) - 1} more" if len(different) > 1 else ""
         raise RunDirectoryError(
-            "the output directory holds another run",
+            f"the output directory holds another run{f': since then {since[0]} changed' if since else ''}",
             where=path,
             expected=f"the same decisions as before, {key} = {_short(b.get(key))}",
             found=f"{key} = {_short(a.get(key))}{more}",

@@ -135,7 +135,8 @@ def train(
             return _train(z, deviations, held, encode, schedule, seed, slower, progress)
     raise TrainingError(
         "The network's loss was not finite, at the learning rate of the schedule and at a tenth of it. "
-        "The simulations are kept; try another density estimator or a smaller network."
+        "The simulations are kept, and the same command goes on from them, to the same end: try another seed, density "
+        "estimator or a smaller network, which is another run, in another directory."
     )
 
 
@@ -178,11 +179,13 @@ def _train(
     optimiser = torch.optim.AdamW(
         estimator.parameters(), lr=schedule.peak_rate * slower, weight_decay=schedule.weight_decay
     )
+    steps = schedule.epochs * per_epoch
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         max_lr=schedule.peak_rate * slower,
-        total_steps=schedule.epochs * per_epoch,
-        pct_start=schedule.warm_up,
+        total_steps=steps,
+        # torch divides by the steps of the warm-up but one
+        pct_start=schedule.warm_up if schedule.warm_up * steps != 1 else 1.01 * schedule.warm_up,
     )
     losses: list[tuple[float, float]] = []
     best: dict[str, Tensor] = {}

@@ -1,15 +1,16 @@
 """One fit, killed at random moments over its whole duration, goes on each time and ends as if it never had been.
 
-``python -m tests.benchmarks.bench_kills [KILLS]`` prints a line a kill. The moments are spread evenly over what a fit
-writes, and each comes a random time later. Who is killed, and how, takes turns: every process of the run; only the
-first one (its workers, which know nothing of it, may still be at work when the run goes on); one worker (as for want of
-memory); all by Ctrl-C; the first one by SIGTERM.
+``python -m tests.benchmarks.bench_kills [KILLS [--no-report]]`` prints a line a kill. The moments are spread evenly
+over what a fit writes, and each comes a random time later. Who is killed, and how, takes turns: every process of the
+run; only the first one (its workers, which know nothing of it, may still be at work when the run goes on); one worker
+(as for want of memory); all by Ctrl-C; the first one by SIGTERM.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -19,19 +20,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from neurofit.disk import HALF
-from tests.kills import Attempt, begin, different, files, found, wait_until
+from tests.kills import Attempt, begin, different, files, found, wait_until, without_report
 from tests.tiny import write_cell
 
 # Longest random time after a file.
 LATER_S = 3.0
-WAYS = ("all", "all", "first", "worker", "all", "first", "Ctrl-C", "worker", "SIGTERM")
+WAYS = ("all", "worker", "first", "Ctrl-C", "SIGTERM", "all", "first", "worker", "all")
+_ENDS = re.compile("KeyboardInterrupt|RunFailed|SimulationError")
 SENT = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 
 
 def main() -> None:
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 36
     with tempfile.TemporaryDirectory(prefix="neurofit-kills-") as name:
-        at_random(write_cell(Path(name) / "cell.abf"), Path(name), kills, report)
+        before = without_report if "--no-report" in sys.argv else lambda: None
+        at_random(write_cell(Path(name) / "cell.abf"), Path(name), kills, before, report)
 
 
 def report(text: str) -> None:
@@ -39,18 +42,20 @@ def report(text: str) -> None:
     sys.stdout.flush()
 
 
-def at_random(cell: Path, folder: Path, kills: int, log: Callable[[str], None], seed: int = 1) -> None:
+def at_random(
+    cell: Path, folder: Path, kills: int, before: Callable[[], None], log: Callable[[str], None], seed: int = 1
+) -> None:
     """Raises an AssertionError if anything ends otherwise than it should."""
     rng = random.Random(seed)
     whole, run, started = folder / "whole", folder / "run", time.monotonic()
-    uninterrupted = begin(cell, whole, folder / "whole-notes", workers=2)
+    uninterrupted = begin(cell, whole, folder / "whole-notes", before, workers=2)
     assert uninterrupted.wait() == 0, uninterrupted.said
     n_files, took = len(files(whole)), time.monotonic() - started
     log(f"uninterrupted: {took:.0f} s, {n_files} files")
 
     known, groups = set[str](), list[Attempt]()
     for kill in range(kills):
-        attempt, began = begin(cell, run, folder / f"notes-{kill}", workers=2), time.monotonic()
+        attempt, began = begin(cell, run, folder / f"notes-{kill}", before, workers=2), time.monotonic()
         groups.append(attempt)
 
         def so_far(least: float = n_files * kill / kills) -> bool:
@@ -67,9 +72,9 @@ def at_random(cell: Path, folder: Path, kills: int, log: Callable[[str], None], 
         expected = {"Ctrl-C, all": 1, "SIGKILL, one worker": 1, "had ended": 0, "SIGTERM, the first": -signal.SIGTERM}
         assert code == expected.get(way, -signal.SIGKILL), f"{way}: {code}: {attempt.said}"
         if code == 1:
-            log(f"     it said: {attempt.said.strip().splitlines()[-1][:150]}")
+            log(f"     it said: {next(line for line in attempt.said.splitlines() if _ENDS.match(line))[:150]}")
 
-    last = begin(cell, run, folder / "notes-last", workers=2)
+    last = begin(cell, run, folder / "notes-last", before, workers=2)
     assert last.wait() == 0, last.said
     assert found(run) == found(whole), different(run, whole)
     assert not list(run.rglob(f"*{HALF}"))
