@@ -79,9 +79,10 @@ def fit(
     RunFailed
         If something went wrong on the way; what was finished is kept.
     """
-    method, progress = method or Method(), progress or Silent()
-    require_type("method", method, Method, "fit")
+    if method is not None:
+        require_type("method", method, Method, "fit")
     require_one("seed", seed, SEED, "fit")
+    method, progress = method or Method(), progress or Silent()
     chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     observed = recorded_features(cut.fitted)
     declared = Summaries.of(observed, stages.measurable(model, features), tolerance)

@@ -355,7 +355,8 @@ def test_a_model_that_never_fires_and_a_cell_that_does(tmp_path: Path, features:
     """A feature that is the same in all simulations and another in the cell is a miss, and nothing overflows."""
     chosen = {} if features is None else {"features": features}
     fit = tried(tmp_path, CELL, deaf(tmp_path / "mine.toml"), **chosen)
-    assert (fit.simulations("round 1").features.column("spike_count@220pA") == 0).all()
+    table = fit.simulations("round 1").features
+    assert (table.select([name for name in table.names if name.startswith("spike_count@")]).values == 0).all()
     assert fit.verdict.word == "rejected"
     assert any("does not fire like the cell" in reason for reason in fit.verdict.reasons)
     draws = fit.posterior.sample(500)
@@ -369,5 +370,5 @@ def test_a_cell_that_never_fires_is_fitted_by_what_it_has(tmp_path: Path) -> Non
     fit = tried(tmp_path, SILENT)
     assert not any(name.startswith(("latency", "mean_threshold")) for name in fit.summaries.names)
     assert fit.findings_of_fit["counts"]["fitted"]["recorded"] == [0, 0, 0]
-    assert fit.verdict.word in ("supported", "doubtful")
+    assert fit.checks["fit-summary"].p_value > 0.05
     assert np.isfinite(fit.posterior.log_prob(fit.posterior.sample(200))).all()
