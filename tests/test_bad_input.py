@@ -366,6 +366,17 @@ def test_a_model_that_never_fires_and_a_cell_that_does(tmp_path: Path, features:
 
 
 @pytest.mark.slow
+def test_what_went_wrong_does_not_widen_the_tolerances(tmp_path: Path) -> None:
+    """Where fewer simulations are valid than the nearest that are looked up, only valid ones are."""
+    model = template(tmp_path / "mine.toml", TEMPLATES / "passive.toml", sigma=("high = 100", "high = 1e22"))
+    fit = tried(tmp_path, SILENT, model, method=replace(ONE_ROUND, simulations=400))
+    assert 50 <= fit.simulations("round 1").valid.sum() < fit.method.nearest
+    # which every valid simulation has; an invalid one counts as 20 tolerances off
+    rest = fit.summaries.names.index("resting_potential")
+    assert fit.rounds[0].summaries.tolerance[rest] < 2 * fit.summaries.tolerance[rest]
+
+
+@pytest.mark.slow
 def test_a_cell_that_never_fires_is_fitted_by_what_it_has(tmp_path: Path) -> None:
     fit = tried(tmp_path, SILENT)
     assert not any(name.startswith(("latency", "mean_threshold")) for name in fit.summaries.names)
