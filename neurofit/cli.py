@@ -24,6 +24,7 @@ from neurofit.disk import writing
 from neurofit.errors import BadInput, NeurofitError, SlowSimulation
 
 if TYPE_CHECKING:
+    from neurofit.infer.method import Method
     from neurofit.simulation.entries import Entry
 
 app = typer.Typer(
@@ -151,6 +152,8 @@ def fit(
     out: Annotated[Path, typer.Option(help="The run directory; one with a started run of the same command goes on.")],
     sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "even",
     step: Annotated[int, typer.Option(min=1, help="Which current step to fit.")] = 1,
+    method: Annotated[str, typer.Option(help="tsnpe, npe, npe-c, nle or nre; see docs/methods.md.")] = "tsnpe",
+    density: Annotated[str, typer.Option(help="The networks' density estimator: maf, nsf or mdn.")] = "maf",
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
     simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
@@ -162,7 +165,8 @@ def fit(
     ] = None,
 ) -> None:
     """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
-    _fit(recording, model, out, sweeps, step, rounds, simulations, seed, workers, scheduler, protocol, tolerance)
+    chosen = _method(method, density, rounds, simulations)
+    _fit(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance)
 
 
 @command(app)
@@ -220,7 +224,8 @@ def demo(
     # the two cells are two runs: one must not stand in the way of the other
     simulated = path == fetch_recording("simulated")
     where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
-    _fit(path, model, where, "even", 1, rounds, simulations, 1, workers, None, None, None)
+    chosen = _method("tsnpe", "maf", rounds, simulations)
+    _fit(path, model, where, "even", 1, chosen, 1, workers, None, None, None)
 
 
 @command(app)
@@ -370,8 +375,7 @@ def _fit(
     out: Path,
     sweeps: str,
     step: int,
-    rounds: int | None,
-    simulations: int | None,
+    method: Method,
     seed: int,
     workers: int | None,
     scheduler: str | None,
@@ -385,12 +389,9 @@ def _fit(
     _print(describe(loaded))
 
     from neurofit.fitting import fit as run_fit
-    from neurofit.infer import Method
     from neurofit.progress import Terminal
     from neurofit.template import load_model
 
-    default = Method()
-    method = replace(default, rounds=rounds or default.rounds, simulations=simulations or default.simulations)
     done = run_fit(
         loaded,
         load_model(model),
@@ -408,6 +409,18 @@ def _fit(
 
     for line in closing_lines(done):
         _print(line)
+
+
+def _method(name: Any, density: Any, rounds: int | None, simulations: int | None) -> Method:
+    from neurofit.infer.method import Method
+
+    default = Method.named(name)
+    return replace(
+        default,
+        rounds=rounds or default.rounds,
+        simulations=simulations or default.simulations,
+        schedule=replace(default.schedule, density=density),
+    )
 
 
 def _tolerances(given: list[str]) -> dict[str, float]:

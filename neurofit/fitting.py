@@ -94,14 +94,12 @@ def fit(
         if pool.client is None:
             stages.compile_all(model, cut, progress)
 
-        region, sets, rounds = Region(), list[SimulationSet](), list[stages.Round]()
+        sets, rounds = list[SimulationSet](), list[stages.Round]()
+
+        def propose() -> np.ndarray:
+            return stages.propose(rounds, method, len(model.free), seed=seed, workers=pool.workers, progress=progress)
+
         for number in range(1, method.rounds + 1):
-
-            def propose(number: int = number, region: Region = region) -> np.ndarray:
-                return stages.propose(
-                    region, number, method, len(model.free), seed=seed, workers=pool.workers, progress=progress
-                )
-
             kept = stages.KEPT if number in (1, method.rounds) else 0
             name = f"round {number}"
             sets.append(
@@ -111,16 +109,17 @@ def fit(
             )
             if number == 1:
                 stages.check_prior(run, sets[0], cut.fitted, declared, seed=seed, progress=progress)
+            region = rounds[-1].region if rounds else Region()
             rounds.append(
                 stages.train_round(
                     run, number, sets, declared, region, method, seed=seed, workers=pool.workers, progress=progress
                 )
             )
-            region = rounds[-1].region
 
+        density = stages.calibrate(run, model, cut.fitted, rounds[-1], seed=seed, pool=pool, progress=progress)
         result = Fit(run)
         predicted = stages.predict(run, result.posterior, cut, seed=seed, pool=pool, progress=progress)
-        outcome = stages.Outcome(declared, model.free, sets, rounds, predicted, cut)
+        outcome = stages.Outcome(declared, model.free, sets, rounds, density, predicted, cut)
         stages.check_fit(run, outcome, seed=seed, progress=progress)
         result.write_tables()
         if not (run / "report.html").is_file():

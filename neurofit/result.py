@@ -16,7 +16,7 @@ from neurofit.check.nearness import Nearness
 from neurofit.check.verdict import Verdict
 from neurofit.errors import BadInput, RunDirectoryError
 from neurofit.features import FeatureTable, extract_features, recorded_features
-from neurofit.infer import Method, Posterior, Region, Summaries
+from neurofit.infer import Method, Posterior, Region, Summaries, load_density
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Finding, Recording, Stimulus
 from neurofit.recording.split import Split
@@ -118,9 +118,14 @@ class Fit:
 
     @cached_property
     def posterior(self) -> Posterior:
-        """The last round's posterior."""
-        last = self.rounds[-1]
-        return Posterior(self.model, last.density, Region(last.region.cuts[:-1]))
+        """The last round's, calibrated on simulations of known parameters around the cell."""
+        return Posterior(self.model, load_density(self.run / stages.NETWORK), self.rounds[-1].came_from)
+
+    @cached_property
+    def first_posterior(self) -> Posterior | None:
+        """The first round's, from simulations of the prior alone (plain NPE, but for NLE and NRE); ``None`` where it is
+        the only one. What the rounds add to it should lie inside it."""
+        return Posterior(self.model, self.rounds[0].density, Region()) if self.method.rounds > 1 else None
 
     def simulations(self, name: str) -> SimulationSet:
         """Simulations that the run kept: ``"round 1"``, ``"predicted fitted"``, ``"predicted step 2"``..."""

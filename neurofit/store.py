@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from neurofit.disk import HALF, LOCK, locked, replacing, writing
 from neurofit.errors import RunDirectoryError
 
-FORMAT = 3
+FORMAT = 4
 _PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
 
 # What may be another although the command is the same.

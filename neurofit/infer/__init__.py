@@ -3,14 +3,17 @@
 from neurofit.infer.calibration import Calibration, assess
 from neurofit.infer.density import Density
 from neurofit.infer.discrepancy import widened, widest
-from neurofit.infer.ensemble import Ensemble, train_ensemble
-from neurofit.infer.held_out import assess_held_out
+from neurofit.infer.ensemble import Ensemble, load_density, train_ensemble
+from neurofit.infer.held_out import Cases, assess_held_out
+from neurofit.infer.method import Method, Schedule
 from neurofit.infer.posterior import Posterior
-from neurofit.infer.rounds import Method, Region, usable
+from neurofit.infer.potential import Potential
+from neurofit.infer.recalibration import fitting_base
+from neurofit.infer.region import Region, usable
 from neurofit.infer.summaries import Summaries
-from neurofit.infer.train import Schedule
 
 __all__ = [
-    "Calibration", "Density", "Ensemble", "Method", "Posterior", "Region", "Schedule", "Summaries",
-    "assess", "assess_held_out", "train_ensemble", "usable", "widened", "widest",
+    "Calibration", "Cases", "Density", "Ensemble", "Method", "Posterior", "Potential", "Region", "Schedule",
+    "Summaries", "assess", "assess_held_out", "fitting_base", "load_density", "train_ensemble", "usable", "widened",
+    "widest",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Is the posterior as wide as it should be, where it should be, and shaped as it should be?
 
-For simulations that no network was trained on, drawn from the prior inside the last region, the true parameters are
+For simulations that no network was trained on, drawn from the prior around the observation, the true parameters are
 known. Four checks compare them with the posterior's draws: parameter by parameter, by density, around random points
 (:mod:`~neurofit.infer.shares`), and near the observation (:mod:`~neurofit.infer.local`). Together they call a right
 posterior wrong in at most :data:`ALARM` of all runs. This shows that the posterior agrees with the model and the stated
@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from scipy.stats import t as student_t
 
 from neurofit.errors import CheckError
@@ -108,6 +109,12 @@ class Calibration:
         return _t(self.ranks.values[self._judged])
 
     @property
+    def shift_sd(self) -> Array:
+        """``[parameter]``: how far truths lie above the posterior's middle, in its standard deviations, from the mean
+        rank as it would be of a normal posterior."""
+        return np.asarray(np.sqrt(2) * ndtri(self.ranks.values[self._judged].mean(axis=0)))
+
+    @property
     def marginal(self) -> Array:
         """``[parameter]``: how often the central 90 % interval of each parameter held its true value."""
         return np.asarray((np.abs(self.ranks.values - 0.5) <= SAID / 2).mean(axis=0))
@@ -128,7 +135,7 @@ class Calibration:
         """The verdict in one sentence."""
         held = float((self.coverage.values <= SAID).mean())
         text = (
-            f"90 % regions held the true parameters of {100 * held:.0f} % of {self.n} held-out simulations near the "
+            f"90 % regions held the true parameters of {100 * held:.0f} % of {self.n} fresh simulations around the "
             "observation"
         )
         where = " at the observation itself" if self.alarms == ("local",) else ""
@@ -137,8 +144,9 @@ class Calibration:
                 return f"{text}, and none of {len(self.checks)} checks finds the posterior off."
             case "shifted":
                 j = int(np.abs(self.shift).argmax())
-                side, by = "low" if self.shift[j] > 0 else "high", abs(self.shift[j])
-                return f"{text}; the posterior of {self.names[j]} lies too {side}{where} (by {by:.1f} standard errors)."
+                side, by = "low" if self.shift[j] > 0 else "high", abs(self.shift_sd[j])
+                which = f"the posterior of {self.names[j]} lies too {side}{where}"
+                return f"{text}; {which}, by {by:.2f} of its standard deviations."
             case "misshapen":
                 return f"{text}; its shape is off{where}, without a clear shift or a clearly wrong width."
         return f"{text}; the posterior is {self.verdict}{where}."
@@ -154,6 +162,7 @@ class Calibration:
             "levels": LEVELS.round(2),
             "marginal": self.marginal,
             "shift": self.shift,
+            "shift_sd": self.shift_sd,
             "checks": {},
         }
         for name, check in self.checks.items():

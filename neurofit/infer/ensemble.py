@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,9 +11,25 @@ from numpy.typing import NDArray
 
 from neurofit.errors import TrainingError
 from neurofit.infer.density import Density
+from neurofit.infer.method import Schedule
+from neurofit.infer.networks import Networks, Task
+from neurofit.infer.potential import Potential
 from neurofit.infer.summaries import Summaries
-from neurofit.infer.train import Schedule, Trained, train
+from neurofit.infer.train import Trained, train
 from neurofit.workers import Report, side_by_side
+
+# Simulated parameters that a sampler may start from.
+_STARTS = 2000
+
+
+def posterior_of(networks: Networks) -> Density | Potential:
+    """The density at the observation that trained networks stand for."""
+    return Potential(networks) if networks.task in ("likelihood", "ratio") else Density(networks)
+
+
+def load_density(path: Path) -> Density | Potential:
+    """What :meth:`~neurofit.infer.networks.Networks.save` saved, in a new process."""
+    return posterior_of(Networks.load(path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +46,15 @@ class Ensemble:
         Each member's loss curve in words.
     held_out
         ``[row]``: positions of the simulations that no member was trained on.
+    summaries
+        As the networks see them.
     """
 
-    density: Density
+    density: Density | Potential
     losses: NDArray[np.float64]
     readings: tuple[str, ...]
     held_out: NDArray[np.intp]
+    summaries: Summaries
 
 
 def train_ensemble(
@@ -46,12 +66,15 @@ def train_ensemble(
     seed: int,
     members: int,
     workers: int,
+    task: Task = "density",
     report: Report | None = None,
 ) -> Ensemble:
     """Train ``members`` networks on ``z`` ``[simulation, parameter]`` and ``deviations`` ``[simulation, summary]``.
 
     Parameters
     ----------
+    task
+        What they learn; see :mod:`~neurofit.infer.networks`.
     seed
         Fixes everything; the result does not depend on ``workers``.
     report
@@ -64,19 +87,26 @@ def train_ensemble(
     """
     if not summaries.n_inputs:
         raise TrainingError("No simulation defines any of the features that the cell has: there is nothing to learn.")
+    if task == "likelihood":
+        summaries = summaries.as_numbers()
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(z))
     held = np.sort(order[: max(10, round(schedule.validation * len(z)))])
     seeds = rng.integers(2**31, size=members)
     trained: list[Trained] = side_by_side(
-        _member, [(z, deviations, held, summaries, schedule, int(s)) for s in seeds], workers, report
+        _member, [(z, deviations, held, summaries, schedule, int(s), task) for s in seeds], workers, report
     )
     x = summaries.encode(torch.zeros(1, len(summaries)))
+    starts = z[order[:_STARTS]] if task in ("likelihood", "ratio") else z[:0]
+    networks = Networks(
+        tuple(t.estimator for t in trained), x, torch.tensor(starts, dtype=torch.float32), task, schedule
+    )
     return Ensemble(
-        Density(tuple(t.estimator for t in trained), x, z.shape[1], schedule),
+        posterior_of(networks),
         np.stack([np.column_stack([t.training, t.validation]) for t in trained]),
         tuple(t.reading for t in trained),
         held,
+        summaries,
     )
 
 
@@ -87,9 +117,10 @@ def _member(
     summaries: Summaries,
     schedule: Schedule,
     seed: int,
+    task: Task,
     report: Report,
 ) -> Trained:
     def progress(epoch: int, text: str) -> None:
         report(epoch / schedule.epochs, text)
 
-    return train(z, deviations, held, summaries.encode, schedule, seed, progress)
+    return train(z, summaries.before_noise(deviations), held, summaries.encode, schedule, seed, task, progress)

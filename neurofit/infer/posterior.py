@@ -16,7 +16,8 @@ from neurofit.errors import BadInput, TrainingError
 from neurofit.infer.conditional import conditional
 from neurofit.infer.density import Density
 from neurofit.infer.marginals import central_interval, highest_density_interval, percentile_name, remark
-from neurofit.infer.rounds import Region
+from neurofit.infer.potential import Potential
+from neurofit.infer.region import Region
 from neurofit.infer.valid import DRAWS, SEED, require_one
 
 if TYPE_CHECKING:  # a worker that trains needs no Brian2
@@ -45,7 +46,7 @@ class Posterior:
     """
 
     model: Model
-    density: Density
+    density: Density | Potential
     region: Region
 
     @property

@@ -8,6 +8,7 @@ Three decisions live here, and the run directory records each of them:
   epoch of training. The posterior is then that of a model which explains the cell up to those tolerances.
 * *Undefined* in a simulation: the value is set far from the observation and a flag says that it was not there. What
   hardly any simulation defines is left out of the network's input: it could not know what to make of the observation's.
+  A network of the summaries' own density (NLE) gets no flags, which have none; there the far value carries noise too.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Summaries:
         Positions of the summaries that can be undefined and whose flags the network sees.
     unseen
         Positions of the summaries that are left out of the network's input.
+    numbers
+        Is the network to learn a density of its input? Then nothing in it may be the same in many simulations.
     """
 
     names: tuple[str, ...]
@@ -62,6 +65,7 @@ class Summaries:
     log: NDArray[np.bool_]
     flagged: tuple[int, ...]
     unseen: tuple[int, ...] = ()
+    numbers: bool = False
 
     @staticmethod
     def of(
@@ -154,6 +158,14 @@ class Summaries:
         values, flags = self._inputs
         return torch.cat([squashed[:, values], undefined[:, flags].to(deviations.dtype)], dim=1)
 
+    def as_numbers(self) -> Summaries:
+        """The same for a network that learns a density of its input."""
+        return replace(self, flagged=(), numbers=True)
+
+    def before_noise(self, deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Deviations as noise is to be added to them, ``[row, summary]``."""
+        return np.nan_to_num(deviations, nan=UNDEFINED_AT) if self.numbers else deviations
+
     @property
     def n_inputs(self) -> int:
         """Columns of :meth:`encode`."""
@@ -184,6 +196,7 @@ class Summaries:
             "log": self.log.tolist(),
             "flagged": list(self.flagged),
             "unseen": list(self.unseen),
+            "numbers": self.numbers,
         }
 
     @staticmethod
@@ -194,7 +207,8 @@ class Summaries:
             np.array(values["tolerance"]),
             np.array(values["log"]),
             tuple(values["flagged"]),
-            tuple(values.get("unseen", ())),
+            tuple(values["unseen"]),
+            values["numbers"],
         )
 
 

@@ -1,4 +1,4 @@
-"""Training a conditional density estimator to a budget: scheduled learning rate, validation set, best weights kept."""
+"""Training a network to a budget: scheduled learning rate, validation set, best weights kept."""
 
 from __future__ import annotations
 
@@ -6,60 +6,23 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sbi.neural_nets import posterior_nn
 from torch import Tensor
 
 from neurofit.errors import TrainingError
-from neurofit.infer.valid import SCHEDULE, require
+from neurofit.infer.method import Schedule
+from neurofit.infer.networks import LOSSES, Task, build_network
 
 Progress = Callable[[int, str], None]
 FEWEST = 50
 # What counts in the reading of a loss curve: risen since its best; falling between its last tenths; better on its own
 # simulations than on held-out ones.
 RISEN_NATS, FALLING_NATS, GAP_NATS = 0.2, 0.1, 1.0
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A network and how it is trained; goes into the run directory as it is.
-
-    Attributes
-    ----------
-    density
-        One of sbi's estimators.
-    hidden, transforms
-        Its size.
-    epochs, batch_size
-        The budget; training always runs through the schedule and keeps the best epoch's weights.
-    peak_rate, warm_up
-        One-cycle schedule (Smith and Topin 2019): up to the peak over this fraction of the steps, then down to zero.
-    weight_decay
-        Of AdamW.
-    validation
-        Fraction of the simulations held out.
-    """
-
-    density: Literal["maf", "nsf", "mdn"] = "maf"
-    hidden: int = 64
-    transforms: int = 5
-    epochs: int = 60
-    batch_size: int = 256
-    peak_rate: float = 5e-3
-    warm_up: float = 0.15
-    weight_decay: float = 0.1
-    validation: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(SCHEDULE, self)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +32,9 @@ class Trained:
     Attributes
     ----------
     estimator
-        sbi's density estimator of ``z`` given the encoded summaries.
+        sbi's network.
     training, validation
-        ``[epoch]``: mean negative log-probability per simulation, in nats.
+        ``[epoch]``: mean loss of a simulation, in nats.
     best_epoch
         Whose weights were kept.
     reading
@@ -85,15 +48,6 @@ class Trained:
     reading: str
 
 
-def build_estimator(schedule: Schedule, z: Tensor, x: Tensor) -> Any:
-    """sbi's density estimator for these shapes; ``z`` and ``x`` set its standardisation."""
-    size = {"hidden_features": schedule.hidden}
-    if schedule.density != "mdn":
-        size["num_transforms"] = schedule.transforms
-    build = posterior_nn(schedule.density, z_score_theta="independent", z_score_x="independent", **size)
-    return build(z, x)
-
-
 def train(
     z: NDArray[np.float64],
     deviations: NDArray[np.float64],
@@ -101,9 +55,10 @@ def train(
     encode: Callable[[Tensor], Tensor],
     schedule: Schedule,
     seed: int,
+    task: Task = "density",
     progress: Progress | None = None,
 ) -> Trained:
-    """Learn ``q(z | encode(deviations + noise))``.
+    """Learn from ``z`` and ``encode(deviations + noise)`` what the task says.
 
     Parameters
     ----------
@@ -117,6 +72,8 @@ def train(
         From deviations to the network's input.
     seed
         Fixes the weights, the batches and the noise.
+    task
+        Of :mod:`~neurofit.infer.networks`.
     progress
         Called with ``(epoch, text)`` after each epoch.
 
@@ -132,7 +89,7 @@ def train(
         raise TrainingError(f"The parameters of simulation {int(np.argwhere(~np.isfinite(z))[0, 0])} are not finite.")
     for slower in (1.0, 0.1):
         with contextlib.suppress(_Diverged):
-            return _train(z, deviations, held, encode, schedule, seed, slower, progress)
+            return _train(z, deviations, held, encode, schedule, seed, task, slower, progress)
     raise TrainingError(
         "The network's loss was not finite, at the learning rate of the schedule and at a tenth of it. "
         "The simulations are kept, and the same command goes on from them, to the same end: try another seed, density "
@@ -151,6 +108,7 @@ def _train(
     encode: Callable[[Tensor], Tensor],
     schedule: Schedule,
     seed: int,
+    task: Task,
     slower: float,
     progress: Progress | None,
 ) -> Trained:
@@ -168,7 +126,7 @@ def _train(
     used = torch.as_tensor(np.flatnonzero(kept))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        estimator = build_estimator(schedule, targets[used], noisy(inputs[used]))
+        estimator = build_network(task, schedule, targets[used], noisy(inputs[used]))
     estimator.to(device)
     # the validation set's noise is drawn once, several times over, so that epochs are compared on the same task
     held_z = targets[held].repeat(4, 1).to(device)
@@ -194,7 +152,7 @@ def _train(
         total = 0.0
         for rows in used[torch.randperm(len(used), generator=rng)].split(batch):
             optimiser.zero_grad()
-            loss = _loss(estimator, targets[rows].to(device), noisy(inputs[rows]).to(device)).mean()
+            loss = _loss(task, estimator, targets[rows].to(device), noisy(inputs[rows]).to(device)).mean()
             if not torch.isfinite(loss):
                 raise _Diverged
             loss.backward()
@@ -205,7 +163,7 @@ def _train(
         estimator.eval()
         with torch.no_grad():
             value = float(torch.cat([
-                _loss(estimator, a, b) for a, b in zip(held_z.split(4096), held_x.split(4096), strict=True)
+                _loss(task, estimator, a, b) for a, b in zip(held_z.split(4096), held_x.split(4096), strict=True)
             ]).mean())  # fmt: skip
         # a validation that is not finite is the worst, not the end
         value = value if math.isfinite(value) else math.inf
@@ -222,10 +180,10 @@ def _train(
     return Trained(estimator, training, validation, int(validation.argmin()), read_losses(training, validation))
 
 
-def _loss(estimator: Any, z: Tensor, x: Tensor) -> Tensor:
-    """Negative log-probability ``[row]``; splines refuse to compute one once their weights are not finite."""
+def _loss(task: Task, estimator: Any, z: Tensor, x: Tensor) -> Tensor:
+    """``[row]``, in nats; splines refuse to compute one once their weights are not finite."""
     try:
-        return estimator.loss(z, x)
+        return LOSSES[task](estimator, z, x)
     except (AssertionError, ValueError) as error:
         raise _Diverged from error
 

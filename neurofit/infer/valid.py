@@ -42,6 +42,7 @@ def one_of(*names: str) -> Limit:
 
 
 METHOD = {
+    "name": one_of("tsnpe", "npe", "npe-c", "nle", "nre"),
     "rounds": whole(1),
     # fewer are not enough for the checks, nor to train on and to hold some out
     "simulations": whole(100),

@@ -195,6 +195,12 @@ class Material:
         return self.fit.posterior.sample(DRAWS, self.fit.seed)
 
     @cached_property
+    def first_draws(self) -> pd.DataFrame | None:
+        """Draws of the first round's posterior, by name, where there are more rounds."""
+        first = self.fit.first_posterior
+        return None if first is None else first.sample(DRAWS, self.fit.seed)
+
+    @cached_property
     def map(self) -> pd.Series:
         """The most probable parameters, by name."""
         return self.fit.parameters["MAP"]

@@ -1,5 +1,6 @@
 """The stages of a fit; each finds its result in the run directory, or computes and writes it."""
 
+from neurofit.stages.calibrating import NETWORK, calibrate
 from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
 from neurofit.stages.inputs import (
     chosen_inputs,
@@ -20,9 +21,11 @@ __all__ = [
     "KEEP_MS",
     "KEPT",
     "NEARNESS",
+    "NETWORK",
     "Outcome",
     "Round",
     "SimulationSet",
+    "calibrate",
     "check_fit",
     "check_prior",
     "chosen_inputs",

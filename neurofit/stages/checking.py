@@ -17,12 +17,13 @@ from neurofit.check.verdict import Verdict, decide
 from neurofit.features import SUMMARIES, FeatureTable, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
-from neurofit.infer import Density, Region, Summaries, assess_held_out
+from neurofit.infer import Density, Potential, Summaries, assess_held_out
 from neurofit.infer.summaries import noisy
 from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
 from neurofit.recording.split import Split
 from neurofit.simulation import count_reasons
+from neurofit.stages.calibrating import checked_cases
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import KEEP_MS, SimulationSet, require_valid
 from neurofit.stages.training import Round, pooled
@@ -158,6 +159,8 @@ class Outcome:
         Names of the free parameters.
     sets, rounds
         Of each round.
+    density
+        The last round's, calibrated.
     predicted
         Posterior predictive simulations, ``{"fitted": ..., "step 2": ...}``.
     cut
@@ -168,6 +171,7 @@ class Outcome:
     parameters: tuple[str, ...]
     sets: list[SimulationSet]
     rounds: list[Round]
+    density: Density | Potential
     predicted: dict[str, SimulationSet]
     cut: Split
 
@@ -207,24 +211,21 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
     }
     advance(4, "conflicts")
 
-    last = outcome.rounds[-1]
-    scaled = deviations * (declared.tolerance / last.summaries.tolerance)
-    held = last.held_out
+    last, density = outcome.rounds[-1], outcome.density
     calibration = assess_held_out(
-        last.density, last.summaries, z[held], scaled[held], outcome.parameters, stream_seed(seed, "check", 1),
-        Region(last.region.cuts[:-1]),
-    )  # fmt: skip
+        density, last.summaries, checked_cases(run, cut.fitted, last, seed), outcome.parameters
+    )
     advance(5, "calibration")
 
     counts = _counts(cut, predicted, declared, stream_seed(seed, "check", 2))
     verdict = decide(prior, reach, results["summary"], misses, conflicts["firing"], counts["fitted"].hits)
-    efficiency = importance_efficiency(last.density, last.summaries, predicted["fitted"])
+    efficiency = importance_efficiency(density, last.summaries, predicted["fitted"])
     advance(6, "done")
     return {
         "verdict": verdict.to_dict(),
         "misses": [vars(m) for m in misses],
         "conflicts": {side: c.to_dict() for side, c in conflicts.items()},
-        "calibration": calibration.to_dict(),
+        "calibration": {**calibration.to_dict(), "base": density.networks.base.to_dict()},
         "counts": {name: {**vars(c), "numbers": c.numbers()} for name, c in counts.items()},
         "efficiency": efficiency,
         "invalid": int(sum((~s.valid).sum() for s in sets)),
@@ -260,7 +261,7 @@ def _spike_counts(table: FeatureTable) -> Array:
     return table.select(_columns("spike_count", table)).values
 
 
-def importance_efficiency(density: Density, summaries: Summaries, predicted: SimulationSet) -> float:
+def importance_efficiency(density: Density | Potential, summaries: Summaries, predicted: SimulationSet) -> float:
     """Effective share of the posterior's draws under the tolerances themselves, between 0 and 1.
 
     One simulation of a draw gives an unbiased estimate of the likelihood that the tolerances define; weighting the

@@ -1,14 +1,25 @@
-"""Training a round and cutting the region to what it leaves."""
+"""What a round simulates, and what it learns."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofit.infer import Density, Method, Region, Summaries, train_ensemble, usable, widened
+from neurofit.infer import (
+    Density,
+    Method,
+    Potential,
+    Region,
+    Summaries,
+    load_density,
+    train_ensemble,
+    usable,
+    widened,
+)
 from neurofit.progress import Progress
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import SimulationSet
@@ -26,13 +37,15 @@ class Round:
     number
         From 1.
     density
-        The ensemble, at the observation.
+        The ensemble's posterior at the observation.
     summaries
-        With the tolerances this round trained with.
+        With the tolerances this round trained with, as its networks see them.
     losses
         ``[member, epoch, 2]``: training and validation, in nats.
     readings
         Each member's loss curve in words.
+    came_from
+        What the rounds before it had left of the prior; everything where the method does not truncate.
     region
         What is left after this round's cut.
     trained_on, nearest, leakage
@@ -42,10 +55,11 @@ class Round:
     """
 
     number: int
-    density: Density
+    density: Density | Potential
     summaries: Summaries
     losses: Array
     readings: tuple[str, ...]
+    came_from: Region
     region: Region
     trained_on: int
     nearest: float
@@ -55,14 +69,21 @@ class Round:
 
 
 def propose(
-    region: Region, number: int, method: Method, n_parameters: int, *, seed: int, workers: int, progress: Progress
+    rounds: Sequence[Round], method: Method, n_parameters: int, *, seed: int, workers: int, progress: Progress
 ) -> Array:
-    """What a round simulates, ``[simulation, parameter]`` in ``z``: the prior, then the prior inside the region."""
-    if number == 1:
+    """What the next round simulates, ``[simulation, parameter]`` in ``z``.
+
+    The prior in the first round; then the prior inside the region, or the last round's posterior.
+    """
+    if not rounds:
         rng = np.random.default_rng(stream_seed(seed, "prior"))
         return rng.standard_normal((method.simulations, n_parameters))
+    number = rounds[-1].number + 1
+    own_seed = stream_seed(seed, "propose", number)
     with progress.bar(f"Proposing round {number}", 1.0) as advance:
-        return region.propose(method.simulations, stream_seed(seed, "propose", number), workers, advance)
+        if method.truncates:
+            return rounds[-1].region.propose(method.simulations, own_seed, workers, advance)
+        return rounds[-1].density.sample(method.simulations, own_seed)
 
 
 def train_round(
@@ -77,7 +98,7 @@ def train_round(
     workers: int,
     progress: Progress,
 ) -> Round:
-    """Train on every usable simulation so far, and cut the region to what is left."""
+    """Train on every usable simulation so far and, where the method truncates, cut the region to what is left."""
     folder = f"rounds/{number}"
     if not (run / folder / "round.json").is_file():
         z, deviations = pooled(sets, declared)
@@ -90,12 +111,16 @@ def train_round(
         with progress.bar(f"Training round {number}", 1.0) as advance:
             ensemble = train_ensemble(
                 z[chosen], scaled[chosen], used, method.schedule,
-                seed=stream_seed(seed, "train", number), members=method.members, workers=workers, report=advance,
+                seed=stream_seed(seed, "train", number), members=method.members, workers=workers,
+                task=method.task(number), report=advance,
             )  # fmt: skip
         seconds = time.monotonic() - started
-        run.file(f"{folder}/network.safetensors", ensemble.density.save)
-        cut = region.cut(ensemble.density, method.truncation, method.margin, stream_seed(seed, "region", number))
-        leaked = 1 - region(ensemble.density.sample(5000, stream_seed(seed, "region", number))).mean()
+        run.file(f"{folder}/network.safetensors", ensemble.density.networks.save)
+        threshold, leaked = None, 0.0
+        if method.truncates:
+            region_seed = stream_seed(seed, "region", number)
+            threshold = region.cut(ensemble.density, method.truncation, method.margin, region_seed).cuts[-1][1]
+            leaked = 1 - float(region(ensemble.density.sample(5000, region_seed)).mean())
         run.write_arrays(
             f"{folder}/training.npz",
             {"losses": ensemble.losses, "held_out": np.flatnonzero(chosen)[ensemble.held_out]},
@@ -103,12 +128,12 @@ def train_round(
         run.write_json(
             f"{folder}/round.json",
             {
-                "summaries": used.to_dict(),
-                "threshold": cut.cuts[-1][1],
+                "summaries": ensemble.summaries.to_dict(),
+                "threshold": threshold,
                 "readings": ensemble.readings,
                 "trained_on": int(chosen.sum()),
                 "nearest": nearest,
-                "leakage": float(leaked),
+                "leakage": leaked,
                 "seconds": seconds,
             },
         )
@@ -120,14 +145,16 @@ def read_round(run: Run, number: int, region: Region) -> Round:
     folder = f"rounds/{number}"
     found = run.read_json(f"{folder}/round.json")
     arrays = run.read_arrays(f"{folder}/training.npz")
-    density = Density.load(run / folder / "network.safetensors")
+    density = load_density(run / folder / "network.safetensors")
+    cuts = [] if found["threshold"] is None else [(density, found["threshold"])]
     return Round(
         number,
         density,
         Summaries.from_dict(found["summaries"]),
         arrays["losses"],
         tuple(found["readings"]),
-        Region((*region.cuts, (density, found["threshold"]))),
+        region,
+        Region((*region.cuts, *cuts)),
         found["trained_on"],
         found["nearest"],
         found["leakage"],

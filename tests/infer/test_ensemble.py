@@ -7,6 +7,7 @@ import pickle
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ import torch
 from safetensors.torch import save_file
 
 from neurofit.errors import BadInput, TrainingError
-from neurofit.infer import Density, Schedule, train_ensemble
-from neurofit.infer.train import build_estimator
+from neurofit.infer import Density, Schedule, load_density, train_ensemble
+from neurofit.infer.base import Base
+from neurofit.infer.ensemble import posterior_of
+from neurofit.infer.networks import Networks, build_network
 from tests.infer.toys import Problem, plain_summaries
 
 PROBLEM = Problem(d=3, s=5, gain=5.0)
@@ -38,7 +41,7 @@ def small():
 
 
 def weights(found):
-    return [t for member in found.density.members for t in member.state_dict().values()]
+    return [t for member in found.density.networks.members for t in member.state_dict().values()]
 
 
 def test_the_number_of_workers_changes_nothing(small):
@@ -49,10 +52,11 @@ def test_the_number_of_workers_changes_nothing(small):
 
 
 def test_members_differ_and_are_averaged(small):
-    first, second = small.density.members
+    first, second = small.density.networks.members
     assert not all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
     z = np.random.default_rng(0).standard_normal((50, 3))
-    each = [Density((m,), small.density.x, 3, QUICK).log_prob(z) for m in small.density.members]
+    networks = small.density.networks
+    each = [Density(replace(networks, members=(m,))).log_prob(z) for m in networks.members]
     np.testing.assert_allclose(np.exp(small.density.log_prob(z)), np.exp(each).mean(axis=0), rtol=1e-5)
 
 
@@ -108,7 +112,7 @@ def test_a_summary_that_no_simulation_defines_drowns_no_other():
     mean, covariance = PROBLEM.exact()
     draws = found.density.sample(3000, 1)
     assert np.abs(draws.mean(axis=0) - mean).max() < 0.5 * np.sqrt(np.diag(covariance)).max()
-    assert found.density.x.shape == (1, 5)
+    assert found.density.networks.x.shape == (1, 5)
 
 
 def test_all_simulations_silent_is_no_error():
@@ -133,24 +137,24 @@ def test_many_inputs_at_once_are_one_by_one(small):
     z = np.random.default_rng(1).standard_normal((4, 3))
     together = small.density.log_prob(z, x)
     for i in range(4):
-        alone = Density(small.density.members, x[i : i + 1], 3, QUICK)
+        alone = Density(replace(small.density.networks, x=x[i : i + 1]))
         assert alone.log_prob(z[i : i + 1])[0] == pytest.approx(together[i], abs=1e-5)
     draws = small.density.sample(600, 2, x)
     assert draws.shape == (600, 4, 3)
     for i in range(4):
-        alone = Density(small.density.members, x[i : i + 1], 3, QUICK).sample(600, 5)
+        alone = Density(replace(small.density.networks, x=x[i : i + 1])).sample(600, 5)
         assert np.abs(draws[:, i].mean(axis=0) - alone.mean(axis=0)).max() < 0.3
     assert small.density.log_prob(np.zeros((0, 3))).shape == (0,)
 
 
-# One process for all three: it loads torch and sbi.
+# One process for all of them: it loads torch and sbi.
 AGAIN = """
 import sys, numpy as np
 from pathlib import Path
-from neurofit.infer import Density
+from neurofit.infer import load_density
 folder = Path(sys.argv[1])
 for file in sorted(folder.glob("*.safetensors")):
-    density = Density.load(file)
+    density = load_density(file)
     z = density.sample(20, 5)
     np.savez(folder / f"{file.stem}.npz", z=z, log_prob=density.log_prob(z))
 """
@@ -159,25 +163,28 @@ for file in sorted(folder.glob("*.safetensors")):
 def test_a_density_on_file_is_the_same_in_another_process(tmp_path):
     rng = torch.Generator().manual_seed(0)
     found = {}
-    for kind in ("maf", "nsf", "mdn"):
+    kinds = [(task, kind) for task in ("density", "likelihood") for kind in ("maf", "nsf", "mdn")]
+    for task, kind in [*kinds, ("atomic", "maf"), ("ratio", "maf")]:
         schedule = Schedule(density=kind, transforms=2, hidden=16)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
-            members = [build_estimator(schedule, torch.randn(64, 3), torch.randn(64, 5)).eval() for _ in range(2)]
-        density = Density(tuple(members), torch.randn(1, 5, generator=rng), 3, schedule)
-        density.save(tmp_path / f"{kind}.safetensors")
-        found[kind] = density
+            built = [build_network(task, schedule, torch.randn(64, 3), torch.randn(64, 5)).eval() for _ in range(2)]
+        x, z = torch.randn(1, 5, generator=rng), torch.randn(100, 3, generator=rng)
+        density = posterior_of(Networks(tuple(built), x, z, task, schedule))
+        name = f"{task}-{kind}"
+        density.networks.save(tmp_path / f"{name}.safetensors")
+        found[name] = density
     subprocess.run([sys.executable, "-c", AGAIN, str(tmp_path)], check=True, capture_output=True)
-    for kind, density in found.items():
-        with np.load(tmp_path / f"{kind}.npz") as other:
+    for name, density in found.items():
+        with np.load(tmp_path / f"{name}.npz") as other:
             z = density.sample(20, 5)
-            np.testing.assert_array_equal(other["z"], z)
+            np.testing.assert_array_equal(other["z"], z, err_msg=name)
             np.testing.assert_allclose(other["log_prob"], density.log_prob(z), rtol=1e-6)
 
 
 def test_the_file_holds_numbers_and_a_description_and_runs_nothing(tmp_path, small, monkeypatch):
     path = tmp_path / "network.safetensors"
-    small.density.save(path)
+    small.density.networks.save(path)
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])  # safetensors: a length, JSON, then raw numbers
@@ -191,20 +198,45 @@ def test_the_file_holds_numbers_and_a_description_and_runs_nothing(tmp_path, sma
 
     for owner, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load")):
         monkeypatch.setattr(owner, name, never)
-    np.testing.assert_array_equal(Density.load(path).sample(10, 1), small.density.sample(10, 1))
+    np.testing.assert_array_equal(load_density(path).sample(10, 1), small.density.sample(10, 1))
 
 
 def test_other_files_are_refused(tmp_path):
     other = tmp_path / "other.safetensors"
     save_file({"x": torch.zeros(1)}, other)
     with pytest.raises(BadInput, match="another version"):
-        Density.load(other)
+        load_density(other)
     save_file({"x": torch.zeros(1)}, other, metadata={"neurofit": json.dumps({"format": 99})})
     with pytest.raises(BadInput, match="format 99"):
-        Density.load(other)
+        load_density(other)
     text = tmp_path / "text.safetensors"
     text.write_bytes(pickle.dumps({"not": "weights"}))
     with pytest.raises(BadInput, match="not a file of network weights"):
-        Density.load(text)
+        load_density(text)
     with pytest.raises(BadInput, match="not a file of network weights"):
-        Density.load(tmp_path / "absent.safetensors")
+        load_density(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("kind", ["maf", "nsf"])
+def test_a_flow_from_another_base_is_still_a_density(tmp_path, kind):
+    """Draws of one, weighted by the ratio of densities, are those of the other: the weights' mean is 1."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        schedule = Schedule(density=kind, transforms=2, hidden=16)
+        built = build_network("density", schedule, torch.randn(64, 2), torch.randn(64, 5)).eval()
+    narrow = Density(Networks((built, built), torch.randn(1, 5), torch.zeros(0, 2), "density", schedule))
+    base = Base(((0.2, 0.0), (0.0, -0.1)), 1.3)
+    wide = narrow.rebased(base)
+    draws = wide.sample(4000, 1)
+    weights = np.exp(narrow.log_prob(draws) - wide.log_prob(draws))
+    assert weights.mean() == pytest.approx(1, abs=4 * weights.std() / np.sqrt(len(weights)))
+    assert (draws.std(axis=0) > 1.15 * narrow.sample(4000, 1).std(axis=0)).all()
+    wide.networks.save(tmp_path / "wide.safetensors")
+    again = load_density(tmp_path / "wide.safetensors")
+    np.testing.assert_array_equal(again.sample(50, 3), wide.sample(50, 3))
+    assert again.networks.base == base
+
+
+def test_mixtures_and_likelihoods_have_no_base():
+    for task, kind in (("density", "mdn"), ("likelihood", "maf"), ("ratio", "maf")):
+        assert not Networks((), torch.zeros(1, 5), torch.zeros(0, 2), task, Schedule(density=kind)).are_flows

@@ -9,7 +9,8 @@ import torch
 from neurofit.errors import TrainingError
 from neurofit.infer import Schedule
 from neurofit.infer import train as module
-from neurofit.infer.train import build_estimator, read_losses, train
+from neurofit.infer.networks import build_network
+from neurofit.infer.train import read_losses, train
 from neurofit.threads import one_thread
 from tests.infer.toys import GaussianDensity, Problem, plain_summaries
 
@@ -124,13 +125,13 @@ def rates(monkeypatch):
 @pytest.mark.parametrize("error", [None, AssertionError("discriminant"), ValueError("not in the support")])
 def test_a_diverging_loss_is_tried_again_at_a_tenth_of_the_rate(monkeypatch, rates, error):
     networks = iter([Fails(error)])
-    monkeypatch.setattr(module, "build_estimator", lambda *args: next(networks, None) or build_estimator(*args))
+    monkeypatch.setattr(module, "build_network", lambda *args: next(networks, None) or build_network(*args))
     assert np.isfinite(trained(*simulations(100)).validation).all()
     assert rates == pytest.approx([QUICK.peak_rate, QUICK.peak_rate / 10])
 
 
 def test_a_loss_that_always_diverges_is_said(monkeypatch, rates):
-    monkeypatch.setattr(module, "build_estimator", lambda *_: Fails())
+    monkeypatch.setattr(module, "build_network", lambda *_: Fails())
     with pytest.raises(TrainingError, match="not finite, at the learning rate of the schedule and at a tenth"):
         trained(*simulations(100))
     assert len(rates) == 2

@@ -13,6 +13,7 @@ from neurofit.infer.valid import LARGEST_SEED, METHOD, SCHEDULE, SEED, require_o
 
 NAN, INF = float("nan"), float("inf")
 METHODS = {
+    "name": ("abc", "NPE", None),
     "rounds": (0, -1, 1.5, NAN, "two", True, None),
     "simulations": (0, -5, 99, 400.0, NAN, None),
     "members": (0, -1, 2.0, None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurofit.infer import Summaries
+from neurofit.infer.base import Base
 from neurofit.infer.summaries import LINEAR_TOLERANCES
 
 Array = NDArray[np.float64]
@@ -108,6 +110,17 @@ class GaussianDensity:
         self.inverse = np.linalg.inv(self.lower)
         self.shift = shift * np.sqrt(np.diag(covariance))
         self.problem, self.covariance = problem, covariance
+
+    def rebased(self, base: Base) -> GaussianDensity:
+        """Another, moved and widened in its own whitened space."""
+        result = copy.copy(self)
+        shift = np.array(base.shift[0]) if base.shift else np.zeros(len(self.mean))
+        result.shift = self.shift + self.lower @ shift
+        result.lower, result.inverse = self.lower * base.width, self.inverse / base.width
+        return result
+
+    def in_base(self, z: Array, x: torch.Tensor) -> Array:
+        return ((z - self._centre(x)) @ self.inverse.T)[None]
 
     def _centre(self, x: torch.Tensor | None) -> Array:
         if x is None:

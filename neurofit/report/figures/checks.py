@@ -150,7 +150,7 @@ def marginal_coverage_figure(names: Sequence[str], covered: ArrayLike, n: int) -
     names, covered
         ``[parameter]``; shares.
     n
-        Number of held-out simulations.
+        Number of simulations.
     """
     y = np.asarray(covered, dtype=np.float64)
     with styled():

@@ -32,6 +32,7 @@ def marginal_figure(
     log: bool = False,
     map_value: float | None = None,
     truth: float | None = None,
+    first: Array | None = None,
 ) -> Figure:
     """One parameter: prior in grey, posterior in blue; its median and 90 % interval below, its MAP as a triangle.
 
@@ -49,10 +50,12 @@ def marginal_figure(
         The most probable value.
     truth
         The true value, where it is known: a dashed line.
+    first
+        ``[draw]`` of the first round's posterior: a dotted outline.
     """
     with styled():
         fig = figure(*PANEL)
-        _marginal(fig.add_axes((0.09, 0.27, 0.82, 0.68)), label, draws, prior, log, map_value, truth)
+        _marginal(fig.add_axes((0.09, 0.27, 0.82, 0.68)), label, draws, prior, log, map_value, truth, first)
     return fig
 
 
@@ -101,7 +104,14 @@ def marginals_figure(
 
 
 def _marginal(
-    axes: Axes, label: str, draws: Array, prior: Any, log: bool, map_value: float | None, truth: float | None
+    axes: Axes,
+    label: str,
+    draws: Array,
+    prior: Any,
+    log: bool,
+    map_value: float | None,
+    truth: float | None,
+    first: Array | None = None,
 ) -> None:
     low, high = _ends(draws if truth is None else np.append(draws, truth), prior)
     edges = np.geomspace(low, high, BINS + 1) if log else np.linspace(low, high, BINS + 1)
@@ -112,6 +122,9 @@ def _marginal(
     axes.stairs(prior_density, edges, color=FAINT, linewidth=1.0, fill=True, alpha=0.35)
     axes.stairs(density, edges, color=FITTED, linewidth=1.2, fill=True, alpha=0.45)
     axes.stairs(density, edges, color=FITTED, linewidth=1.0)
+    if first is not None:
+        before = np.histogram(first, edges)[0] / len(first) / width
+        axes.stairs(before, edges, color=INK, linewidth=1.0, linestyle=":")
     top = float(max(density.max(), prior_density.max()))
     five, median, ninety_five = np.quantile(draws, [0.05, 0.5, 0.95])
     at = -0.09 * top

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from neurofit.infer import Method
 from neurofit.report.material import Material
 from neurofit.report.words import plural
 
@@ -24,6 +25,31 @@ CITATIONS = {
         "Deistler M, Gonçalves PJ, Macke JH (2022). Truncated proposals for scalable and hassle-free simulation-based "
         "inference. Advances in Neural Information Processing Systems 35.",
         "https://arxiv.org/abs/2210.04815",
+    ),
+    "npe": (
+        "Papamakarios G, Murray I (2016). Fast epsilon-free inference of simulation models with Bayesian conditional "
+        "density estimation. Advances in Neural Information Processing Systems 29.",
+        "https://arxiv.org/abs/1605.06376",
+    ),
+    "npe-c": (
+        "Greenberg DS, Nonnenmacher M, Macke JH (2019). Automatic posterior transformation for likelihood-free "
+        "inference. International Conference on Machine Learning.",
+        "https://arxiv.org/abs/1905.07488",
+    ),
+    "nle": (
+        "Papamakarios G, Sterratt DC, Murray I (2019). Sequential neural likelihood: fast likelihood-free inference "
+        "with autoregressive flows. International Conference on Artificial Intelligence and Statistics.",
+        "https://arxiv.org/abs/1805.07226",
+    ),
+    "nre": (
+        "Durkan C, Murray I, Papamakarios G (2020). On contrastive learning for likelihood-free inference. "
+        "International Conference on Machine Learning.",
+        "https://arxiv.org/abs/2002.03712",
+    ),
+    "slice": (
+        "Murray I, Adams RP, MacKay DJC (2010). Elliptical slice sampling. International Conference on Artificial "
+        "Intelligence and Statistics.",
+        "https://arxiv.org/abs/1001.0175",
     ),
     "efel": (
         "Mandge D, Tuncel A, Jaquier A, et al. (2026). eFEL: Electrophysiology feature extraction library. "
@@ -71,6 +97,28 @@ DENSITIES = {
     "nsf": "neural spline flows",
     "mdn": "mixture density networks",
 }
+# Each method in a sentence's words.
+METHODS = {
+    "tsnpe": "truncated sequential neural posterior estimation (TSNPE; Deistler et al. 2022)",
+    "npe": "neural posterior estimation (NPE; Papamakarios and Murray 2016)",
+    "npe-c": "sequential neural posterior estimation with atomic proposals (NPE-C; Greenberg et al. 2019)",
+    "nle": "sequential neural likelihood estimation (NLE; Papamakarios et al. 2019) and elliptical slice sampling "
+    "(Murray et al. 2010)",
+    "nre": "sequential neural ratio estimation (NRE; Durkan et al. 2020) and elliptical slice sampling "
+    "(Murray et al. 2010)",
+}
+
+
+def cited(method: Method) -> list[tuple[str, str]]:
+    """What a run with this method rests on: text and address of each source."""
+    sampler = {"slice"} if method.name in ("nle", "nre") else set()
+    left_out = {*METHODS, "slice"} - {method.name} - sampler
+    return [source for name, source in CITATIONS.items() if name not in left_out]
+
+
+def network_name(method: Method) -> str:
+    """Which networks, in the plural."""
+    return "residual classifiers" if method.name == "nre" else DENSITIES[method.schedule.density]
 
 
 def methods(material: Material) -> str:
@@ -81,9 +129,9 @@ def methods(material: Material) -> str:
     step = fitted.stimulus.test_step
     versions = fit.run.versions()
     levels = f"{step.level_pa.min():.0f} to {step.level_pa.max():.0f} pA"
-    networks = f"an ensemble of {m.members} {DENSITIES[m.schedule.density]}"
+    networks = f"an ensemble of {m.members} {network_name(m)}"
     if m.members == 1:
-        networks = f"one of sbi's {DENSITIES[m.schedule.density]}"
+        networks = f"one of sbi's {network_name(m)}"
     widened = [row.label for row in material.features if row.widened is not None and row.widened >= 1.5]
     held = len(material.parts) - 1
     text = [
@@ -95,7 +143,7 @@ def methods(material: Material) -> str:
         f"Brian 2 {versions['brian2']} (Stimberg et al. 2019) at a time step of {fit.model.dt_ms:g} ms.",
         f"{plural(len(material.features), 'feature')} of recorded and simulated voltage were measured by the same code "
         f"with eFEL {versions['efel']} (Mandge et al. 2026).",
-        f"The posterior was inferred by truncated sequential neural posterior estimation (Deistler et al. 2022) in "
+        f"The posterior was inferred by {METHODS[m.name]} in "
         f"{plural(m.rounds, 'round')} of {plural(m.simulations, 'simulation')} with {networks} (sbi {versions['sbi']}, "
         "Boelts et al. 2025). Every feature was given a Gaussian tolerance, added to the simulations as noise "
         "(Bernaerts et al. 2025)"
@@ -105,9 +153,9 @@ def methods(material: Material) -> str:
             if widened
             else "."
         ),
-        "Calibration was assessed on held-out simulations by the ranks of the true parameters (Talts et al. 2018), "
-        "the expected coverage of regions of highest density (Hermans et al. 2022) and around random points (Lemos et "
-        "al. 2023), and a classifier near the observation (after Linhart et al. 2023), and "
+        "Calibration was assessed on fresh simulations around the cell by the ranks of the true parameters (Talts et "
+        "al. 2018), the expected coverage of regions of highest density (Hermans et al. 2022) and around random points "
+        "(Lemos et al. 2023), and a classifier near the observation (after Linhart et al. 2023), and "
         "misspecification by conformal p-values (Bates et al. 2023) against the prior predictive and the last round's "
         "simulations.",
         f"Posterior predictions were compared with {'fitted and held-out' if held else 'the fitted'} sweeps.",

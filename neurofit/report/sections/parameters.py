@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import marginal_figure
 from neurofit.report.material import Material
@@ -24,12 +26,13 @@ def parameters_section(material: Material) -> dict[str, Any]:
         "pairs": _pairs(material) if len(material.fit.model.free) > 1 else None,
         "together": together(material.fit),
         "n": len(material.draws),
+        "first": _first(material),
     }
 
 
 def _rows(material: Material) -> list[dict[str, str]]:
     described = {p.name: p.description for p in material.fit.model.parameters}
-    rows = []
+    first, rows = material.first_draws, []
     for name, row in zip(material.fit.model.free, material.fit.parameters.to_dict("records"), strict=True):
         rows.append(
             {
@@ -38,6 +41,7 @@ def _rows(material: Material) -> list[dict[str, str]]:
                 "unit": unit(str(row["unit"])),
                 "median": number(row["median"], 4),
                 "band": interval(row["5 %"], row["95 %"], 4),
+                "first": _band(first[name]) if first is not None else "",
                 "map": number(float(material.map[name]), 4),
                 "prior": str(row["prior"]),
                 "contraction": f"{row['contraction']:.2f}",
@@ -47,13 +51,34 @@ def _rows(material: Material) -> list[dict[str, str]]:
     return rows
 
 
+def _band(draws: pd.Series) -> str:
+    low, high = draws.quantile([0.05, 0.95])
+    return interval(low, high, 4)
+
+
+def _first(material: Material) -> dict[str, Any] | None:
+    """What the first round by itself made of the cell, beside which the rounds' posterior is to be seen."""
+    first, method = material.first_draws, material.fit.method
+    if first is None:
+        return None
+    ends = first.quantile([0.025, 0.975])
+    medians = material.draws.median()
+    outside = medians.index[(medians < ends.iloc[0]) | (medians > ends.iloc[1])]
+    return {
+        "of": "plain NPE" if method.task(1) == "density" else "its first round alone",
+        "simulations": f"{method.simulations:,}",
+        "parameters": len(medians),
+        "outside": list(outside),
+    }
+
+
 def _labels(material: Material) -> list[str]:
     model = material.fit.model
     return [with_unit(name, model.units[name]) for name in model.free]
 
 
 def _marginals(material: Material) -> list[Picture]:
-    model, draws = material.fit.model, material.draws
+    model, draws, first = material.fit.model, material.draws, material.first_draws
     pictures = []
     for name, label, family, log, row in zip(
         model.free,
@@ -69,6 +94,7 @@ def _marginals(material: Material) -> list[Picture]:
             model.prior.marginal(name),
             log=log,
             map_value=float(material.map[name]),
+            first=None if first is None else first[name].to_numpy(),
         )
         alt = (
             f"Prior ({family}) and posterior of {label}: median {row['median']}, 90 % interval {row['band']}, "

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from neurofit.features import SUMMARIES
 from neurofit.features.catalogue import FEATURES, feature_of
-from neurofit.infer import Method, Summaries
+from neurofit.infer import Method, Schedule, Summaries
 from neurofit.recording.recording import ranges
 from neurofit.report.material import Material
-from neurofit.report.sections.methods import CITATIONS, methods, reference
+from neurofit.report.sections.methods import cited, methods, network_name, reference
 from neurofit.report.words import plural
 from neurofit.stages import measurable
 
@@ -41,7 +41,7 @@ def provenance_section(material: Material, target: Path) -> dict[str, Any]:
         "protocol": not fit.decisions["recording"]["format"].startswith("ABF"),
         "methods": methods(material),
         "references": [reference(text) for text in fit.model.references],
-        "citations": [{"text": text, "link": link} for text, link in CITATIONS.values()],
+        "citations": [{"text": text, "link": link} for text, link in cited(fit.method)],
         "files": _files(material, target),
     }
 
@@ -50,20 +50,21 @@ def _settings(material: Material) -> list[tuple[str, str]]:
     fit = material.fit
     m, s = fit.method, fit.method.schedule
     epochs = f"{s.epochs} epochs, batches of {s.batch_size}, peak rate {s.peak_rate:g}, weight decay {s.weight_decay:g}"
-    return [
+    rows = [
         ("Model", f"{fit.model.name}, {fit.model.title}"),
         ("Integration", f"{fit.model.method}, {fit.model.dt_ms:g} ms, {fit.model.precision} precision"),
         ("Recording", fit.decisions["recording"]["path"]),
         ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, step {fit.decisions['recording']['step']}"),
         ("Features", plural(len(material.features), "feature") + ", " + _sweepwise(material)),
-        ("Rounds", f"{m.rounds} of {plural(m.simulations, 'simulation')}, TSNPE"),
+        ("Rounds", f"{m.rounds} of {plural(m.simulations, 'simulation')}, {m.name.upper()}"),
         (
             "Networks",
-            f"{m.members} × {s.density.upper()}, {s.hidden} hidden units, {s.transforms} transforms; {epochs}",
+            f"{m.members} {network_name(m)}, {s.hidden} hidden units, {s.transforms} transforms; {epochs}",
         ),
         ("Truncation", f"each round's region leaves out {100 * m.truncation:g} % of its posterior"),
         ("Seed", str(fit.seed)),
     ]
+    return [row for row in rows if row[0] != "Truncation" or m.truncates]
 
 
 def _sweepwise(material: Material) -> str:
@@ -91,13 +92,15 @@ def command(material: Material) -> str | None:
     """The command line that repeats the run; ``None`` if it holds a setting that only Python offers."""
     fit = material.fit
     method = fit.method
-    plain = Method(rounds=method.rounds, simulations=method.simulations)
+    density = method.schedule.density
+    plain = Method(method.name, method.rounds, method.simulations, schedule=Schedule(density=density))
     if method != plain or chosen_features(material) is not None:
         return None
     recording = fit.decisions["recording"]
     parts = [
         "neurofit", "fit", recording["path"], "--model", _model_argument(material), "--out", str(fit.run.path),
         "--sweeps", ",".join(str(s) for s in recording["sweeps"]), "--step", str(recording["step"]),
+        "--method", method.name, "--density", density,
         "--rounds", str(method.rounds), "--simulations", str(method.simulations), "--seed", str(fit.seed),
     ]  # fmt: skip
     if recording["protocol"]:

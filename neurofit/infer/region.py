@@ -1,4 +1,4 @@
-"""The rounds of truncated sequential neural posterior estimation (TSNPE, Deistler et al. 2022).
+"""What truncated sequential neural posterior estimation (TSNPE, Deistler et al. 2022) keeps of the prior.
 
 Each round proposes from the prior, cut down to the region that the rounds before have not ruled out, and trains on all
 simulations inside it. Because the proposal is the prior up to a constant, what is learned is the posterior itself and
@@ -8,64 +8,23 @@ needs no correction.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.errors import TrainingError
 from neurofit.infer.density import Density
-from neurofit.infer.discrepancy import NEAREST
-from neurofit.infer.train import Schedule
+from neurofit.infer.potential import Potential
 from neurofit.infer.truncated import prior_inside
-from neurofit.infer.valid import METHOD, require, require_type
 from neurofit.workers import Report, side_by_side
 
 Array = NDArray[np.float64]
 # Proposals are drawn in so many blocks, each from a seed of its own, so that two workers can share them.
 BLOCKS = 2
-
-
-@dataclass(frozen=True)
-class Method:
-    """How a posterior is found: everything that decides it besides data, model and seed.
-
-    Attributes
-    ----------
-    rounds, simulations
-        How many rounds of how many simulations each.
-    members
-        Networks in the ensemble.
-    schedule
-        Network and training.
-    truncation
-        The share of each round's posterior that its region may leave out, ...
-    margin
-        ... before the region is widened by this many nats of log density. Near its border every simulation's posterior
-        is cut off; the wider it is, the less of that rubs off on the observation's.
-    nearest
-        Simulations asked for the model's discrepancy.
-    """
-
-    rounds: int = 5
-    simulations: int = 5000
-    members: int = 3
-    schedule: Schedule = field(default_factory=Schedule)
-    truncation: float = 1e-3
-    margin: float = 5.0
-    nearest: int = NEAREST
-
-    def __post_init__(self) -> None:
-        require(METHOD, self)
-        require_type("schedule", self.schedule, Schedule, "Method")
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_dict(values: dict[str, Any]) -> Method:
-        return Method(**{**values, "schedule": Schedule(**values["schedule"])})
+# The observation's surroundings: its posterior's region of highest density but for this share, and this many nats more.
+# Well inside of the last round's region, whose border the networks smooth over.
+AROUND_SHARE, AROUND_MARGIN = 1e-3, 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +37,7 @@ class Region:
         ``(density, threshold)`` of each round, oldest first.
     """
 
-    cuts: Sequence[tuple[Density, float]] = ()
+    cuts: Sequence[tuple[Density | Potential, float]] = ()
 
     def __call__(self, z: Array) -> NDArray[np.bool_]:
         """``[row]``: does each row of ``z`` lie inside?"""
@@ -88,7 +47,7 @@ class Region:
             inside[inside] = density.log_prob(z[inside]) > threshold
         return inside
 
-    def cut(self, density: Density, share: float, margin: float, seed: int) -> Region:
+    def cut(self, density: Density | Potential, share: float, margin: float, seed: int) -> Region:
         """The region with one more round's cut, ``margin`` nats below what leaves out ``share`` of its posterior."""
         z = density.sample(5000, seed)
         threshold = float(np.quantile(density.log_prob(z), share)) - margin
@@ -99,6 +58,10 @@ class Region:
                 "directory."
             )
         return Region((*self.cuts, (density, threshold)))
+
+    def around(self, density: Density | Potential, seed: int) -> Region:
+        """What a posterior fills of the region: where it is looked at whether its intervals are right."""
+        return self.cut(density, AROUND_SHARE, AROUND_MARGIN, seed)
 
     def propose(self, n: int, seed: int, workers: int = 1, report: Report | None = None) -> Array:
         """``n`` draws of the prior inside the region, ``[n, parameter]`` in ``z``.

@@ -1,0 +1,136 @@
+"""How a posterior is found: method, rounds, networks, training, as one value that goes into the run directory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from neurofit.errors import BadInput
+from neurofit.infer.discrepancy import NEAREST
+from neurofit.infer.valid import METHOD, SCHEDULE, require, require_type
+
+if TYPE_CHECKING:  # a method can be written down without loading torch
+    from neurofit.infer.networks import Task
+
+Name = Literal["tsnpe", "npe", "npe-c", "nle", "nre"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A network and how it is trained; goes into the run directory as it is.
+
+    Attributes
+    ----------
+    density
+        One of sbi's density estimators. NRE needs none: its classifier is sbi's residual network.
+    hidden, transforms
+        The network's size.
+    epochs, batch_size
+        The budget; training always runs through the schedule and keeps the best epoch's weights.
+    peak_rate, warm_up
+        One-cycle schedule (Smith and Topin 2019): up to the peak over this fraction of the steps, then down to zero.
+    weight_decay
+        Of AdamW.
+    validation
+        Fraction of the simulations held out.
+    """
+
+    density: Literal["maf", "nsf", "mdn"] = "maf"
+    hidden: int = 64
+    transforms: int = 5
+    epochs: int = 60
+    batch_size: int = 256
+    peak_rate: float = 5e-3
+    warm_up: float = 0.15
+    weight_decay: float = 0.1
+    validation: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(SCHEDULE, self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a posterior is found: everything that decides it besides data, model and seed.
+
+    Attributes
+    ----------
+    name
+        ``"tsnpe"``: neural posterior estimation in rounds from the truncated prior (Deistler et al. 2022).
+        ``"npe"``: in one round from the prior. ``"npe-c"``: in rounds from the last posterior, with the atomic
+        correction (Greenberg et al. 2019). ``"nle"`` and ``"nre"``: neural likelihood (Papamakarios et al. 2019) and
+        ratio (Durkan et al. 2020) estimation, in rounds from the last posterior.
+    rounds, simulations
+        How many rounds of how many simulations each.
+    members
+        Networks in the ensemble.
+    schedule
+        Network and training.
+    truncation
+        The share of each round's posterior that its region may leave out, ...
+    margin
+        ... before the region is widened by this many nats of log density. Near its border every simulation's posterior
+        is cut off; the wider it is, the less of that rubs off on the observation's.
+    nearest
+        Simulations asked for the model's discrepancy.
+
+    Raises
+    ------
+    BadInput
+        For an unknown name, or more than one round of a method that has one.
+    """
+
+    name: Name = "tsnpe"
+    rounds: int = 5
+    simulations: int = 5000
+    members: int = 3
+    schedule: Schedule = field(default_factory=Schedule)
+    truncation: float = 1e-3
+    margin: float = 5.0
+    nearest: int = NEAREST
+
+    def __post_init__(self) -> None:
+        require(METHOD, self)
+        require_type("schedule", self.schedule, Schedule, "Method")
+        if self.name == "npe" and self.rounds != 1:
+            raise BadInput("npe has one round, of the prior", expected="rounds 1", found=f"rounds {self.rounds}")
+
+    @property
+    def truncates(self) -> bool:
+        """Does a round propose from the prior inside a region, rather than from the last posterior?"""
+        return self.name == "tsnpe"
+
+    def task(self, number: int) -> Task:
+        """What the networks of a round, from 1, learn."""
+        if self.name == "npe-c" and number > 1:
+            return "atomic"
+        return _TASKS[self.name]
+
+    @staticmethod
+    def named(name: Name) -> Method:
+        """A method with the default number of simulations, in one round where it has one."""
+        default = Method()
+        if name == "npe":
+            return Method(name, rounds=1, simulations=default.rounds * default.simulations)
+        return Method(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Method:
+        return Method(**{**values, "schedule": Schedule(**values["schedule"])})
+
+
+# Of the first round.
+_TASKS: dict[Name, Task] = {
+    "tsnpe": "density",
+    "npe": "density",
+    "npe-c": "density",
+    "nle": "likelihood",
+    "nre": "ratio",
+}
+NAMES = tuple(_TASKS)

@@ -1,0 +1,74 @@
+"""The last round's posterior, put right by simulations of known parameters around the cell."""
+
+from __future__ import annotations
+
+from neurofit.infer import Cases, Density, Potential, Region, fitting_base
+from neurofit.infer.ensemble import load_density
+from neurofit.progress import Progress
+from neurofit.recording import Recording
+from neurofit.stages.seeds import stream_seed
+from neurofit.stages.simulating import SimulationSet, read_set, simulate_set
+from neurofit.stages.training import Round
+from neurofit.store import Run
+from neurofit.template import Model
+from neurofit.workers import Pool
+
+NAME = "calibration"
+NETWORK = "calibration/network.safetensors"
+# Simulations around the cell that the flows' base is fitted to, and others that the posterior is checked on; fewer
+# where a sampler has to be run for each.
+FITTED, CHECKED, CHECKED_BY_SAMPLER = 800, 400, 100
+
+
+def calibrate(
+    run: Run, model: Model, fitted: Recording, last: Round, *, seed: int, pool: Pool, progress: Progress
+) -> Density | Potential:
+    """The last round's density, calibrated on truths around the cell.
+
+    They are drawn from the prior inside the posterior's own region and simulated anew: no network has seen them, in
+    training or in validation.
+    """
+    if not (run / NETWORK).is_file():
+        n = CHECKED_BY_SAMPLER if isinstance(last.density, Potential) else FITTED + CHECKED
+        cases = simulate_set(
+            run,
+            NAME,
+            model,
+            fitted,
+            lambda: surroundings(last, seed).propose(n, stream_seed(seed, "calibrate"), pool.workers),
+            seed=seed,
+            pool=pool,
+            progress=progress,
+        )
+        networks = last.density.networks
+        if isinstance(last.density, Density) and networks.are_flows:
+            with progress.bar("Calibrating", 1) as advance:
+                base = fitting_base(last.density, _cases(cases, last, seed, checked=False))
+                networks = networks.rebased(base)
+                advance(1, f"widened by {100 * (base.width - 1):.0f} %")
+        run.file(NETWORK, networks.save)
+    return load_density(run / NETWORK)
+
+
+def surroundings(last: Round, seed: int) -> Region:
+    """What the posterior of the last round fills of what its simulations came from."""
+    return last.came_from.around(last.density, stream_seed(seed, "around"))
+
+
+def checked_cases(run: Run, fitted: Recording, last: Round, seed: int) -> Cases:
+    """The cases that nothing was fitted to."""
+    return _cases(read_set(run, NAME, fitted), last, seed, checked=True)
+
+
+def _cases(simulated: SimulationSet, last: Round, seed: int, *, checked: bool) -> Cases:
+    fitted = FITTED if last.density.networks.are_flows else 0
+    rows = slice(fitted, None) if checked else slice(fitted)
+    valid = simulated.valid[rows]
+    return Cases.of(
+        last.summaries,
+        simulated.z[rows][valid],
+        last.summaries.deviations(simulated.features)[rows][valid],
+        stream_seed(seed, "calibrate", 2 if checked else 1),
+        surroundings(last, seed),
+        most=max(FITTED, CHECKED),
+    )
