@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 import neurofit as nf
 from neurofit.cli import app
 from neurofit.errors import BadInput, RunDirectoryError, RunFailed, SimulationError, TrainingError
-from neurofit.store import Run
+from neurofit.store import FORMAT, Run
 from tests.recording.synthetic import PASSIVE_PA, Cell
 from tests.test_cli import assert_bad_input
 from tests.tiny import CELL, METHOD, write_cell
@@ -178,10 +178,10 @@ def test_what_has_changed_since_is_named(begun: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("format = 3", "format = 2", "another version"),
+        (f"format = {FORMAT}", "format = 2", "another version"),
         ("rounds = 1", "rounds = 0", "method.rounds = 0"),
         ("[decisions]", "[decided]", "does not say what was decided"),
-        ("format = 3", "format = ", "cannot be read"),
+        (f"format = {FORMAT}", "format = ", "cannot be read"),
     ],
 )
 def test_an_edited_run_toml(begun: Path, old: str, new: str, words: str) -> None:
