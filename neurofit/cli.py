@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurofit.disk import writing
 from neurofit.errors import BadInput, NeurofitError, SlowSimulation
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ def command(on: typer.Typer, name: str | None = None) -> Callable[[Callable[...,
             except BrokenPipeError:
                 # whoever read our output has gone; there is nothing left to say
                 os._exit(1)
+            except OSError as error:
+                _stop(f"neurofit: the system refused something: {error}. What was finished is kept.", 1)
+            except MemoryError:
+                _stop("neurofit: there is not enough memory. What was finished is kept; try fewer --workers.", 1)
 
         return on.command(name or function.__name__.replace("_", "-"))(run)
 
@@ -77,7 +83,8 @@ def inspect(
     from neurofit.recording.describe import inspect as described
 
     target = None if no_picture else picture or Path(f"{recording.stem}.png")
-    _print(described(recording, target, protocol))
+    with writing(target) if target is not None else nullcontext():
+        _print(described(recording, target, protocol))
     if target is not None:
         _print(f"Picture: {target}")
 
@@ -297,7 +304,8 @@ def predict(
         part = split(loaded, parse_sweeps(sweeps, loaded.sweep_numbers), step).fitted
     table = prediction_table(done, part, draws, seed)
     target = out or run / ("predictions.csv" if recording is None else f"predictions-{recording.stem}.csv")
-    table.to_csv(target, float_format="%.6g")
+    with writing(target):
+        table.to_csv(target, float_format="%.6g")
     _print(table.loc[["@" not in str(name) or str(name).startswith("spike_count") for name in table.index]].to_string())
     _print(f"All features: {target}")
 

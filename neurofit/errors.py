@@ -12,7 +12,7 @@
     │   └── RunDirectoryError     an output directory that holds something else, or is in use
     └── RunFailed                 it went wrong on the way; exit code 1, what was finished is kept
         ├── CompileError          the C++ compiler failed
-        ├── SimulationError       the compiled program failed, or no simulation was valid
+        ├── SimulationError       the compiled program failed, or hardly a simulation was valid
         └── TrainingError         the network did not learn
 
 :class:`SlowSimulation` is a warning: without a C++ compiler simulations go on, only slowly.
@@ -97,7 +97,7 @@ class CompileError(RunFailed):
 
 
 class SimulationError(RunFailed):
-    """The compiled program failed, or left nothing that could be used."""
+    """The compiled program failed, or left hardly a simulation that could be used."""
 
 
 class TrainingError(RunFailed):

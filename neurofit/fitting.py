@@ -11,6 +11,7 @@ import numpy as np
 from neurofit import stages
 from neurofit.features import SUMMARIES, recorded_features
 from neurofit.infer import Method, Region, Summaries
+from neurofit.infer.valid import SEED, require_one, require_type
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording
 from neurofit.result import Fit
@@ -78,6 +79,9 @@ def fit(
     RunFailed
         If something went wrong on the way; what was finished is kept.
     """
+    if method is not None:
+        require_type("method", method, Method, "fit")
+    require_one("seed", seed, SEED, "fit")
     method, progress = method or Method(), progress or Silent()
     chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     observed = recorded_features(cut.fitted)

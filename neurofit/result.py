@@ -14,6 +14,7 @@ from neurofit import stages
 from neurofit.check import CheckResult
 from neurofit.check.nearness import Nearness
 from neurofit.check.verdict import Verdict
+from neurofit.errors import BadInput, RunDirectoryError
 from neurofit.features import FeatureTable, extract_features, recorded_features
 from neurofit.infer import Method, Posterior, Region, Summaries, load_density
 from neurofit.progress import Progress, Silent
@@ -65,8 +66,15 @@ class Fit:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.decisions = run.decisions()
-        self.method = Method.from_dict(self.decisions["method"])
-        self.seed = int(self.decisions["seed"])
+        try:
+            self.method = Method.from_dict(self.decisions["method"])
+            self.seed = int(self.decisions["seed"])
+        except (BadInput, KeyError, TypeError, ValueError) as error:
+            raise RunDirectoryError(
+                "run.toml does not say how this run was fitted: was it edited?",
+                where=run / "run.toml",
+                found=f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error),
+            ) from error
 
     def __repr__(self) -> str:
         return f"Fit({self.run.path}: {self.model.name} to {Path(self.split.fitted.source.path).name})"

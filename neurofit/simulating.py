@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurofit import stages
-from neurofit.errors import BadInput
 from neurofit.features import FeatureTable, as_table
+from neurofit.infer.valid import SEED, require_one, whole
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording, Stimulus
 from neurofit.simulation import FINE, REASONS, compile_for
@@ -158,12 +158,12 @@ def simulate_prior(
     RunFailed
         If something went wrong on the way; what was finished is kept.
     """
-    if simulations < 1 or keep_voltage < 0:
-        raise BadInput(
-            "this is not a number of simulations",
-            expected="at least one, and the voltage of none or more to keep",
-            found=f"{simulations} simulations, the voltage of {keep_voltage}",
-        )
+    for what, value, limit in (
+        ("simulations", simulations, whole(1)),
+        ("keep_voltage", keep_voltage, whole(0)),
+        ("seed", seed, SEED),
+    ):
+        require_one(what, value, limit, "simulate_prior")
     progress, kept = progress or Silent(), min(keep_voltage, simulations)
     chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     protocol = cut.fitted

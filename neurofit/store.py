@@ -15,10 +15,7 @@ that is not is computed. So a killed run loses what it was computing and nothing
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,19 +23,20 @@ from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import tomli_w
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from neurofit.errors import RunDirectoryError, RunFailed
+from neurofit.disk import HALF, LOCK, locked, replacing, writing
+from neurofit.errors import RunDirectoryError
 
 FORMAT = 4
 _PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
 
-# Ends the name of a file that is being written.
-_HALF = ".half"
+# What may be another although the command is the same.
+_CHANGED = {"recording": "the recording's file has", "model": "the template's text has"}
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -73,7 +71,7 @@ class Run:
         file = self / "run.toml"
         if self.path.exists() and not self.path.is_dir():
             raise RunDirectoryError("the output is a file, not a directory", where=self.path)
-        if self.path.is_dir() and not file.is_file() and any(p.name != ".lock" for p in self.path.iterdir()):
+        if self.path.is_dir() and not file.is_file() and any(map(_foreign, self.path.iterdir())):
             raise RunDirectoryError(
                 "the output directory holds something that is not a run of neurofit",
                 where=self.path,
@@ -83,22 +81,18 @@ class Run:
             _check_same(decisions, self.decisions(), self.path)
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self / ".lock")
-        try:
-            with lock.acquire(timeout=0):
-                for left in self.path.rglob(f".*{_HALF}"):
+        with locked(self.path):
+            if file.is_file():
+                # it may have been begun since
+                _check_same(decisions, self.decisions(), self.path)
+            with writing(self.path):
+                for left in self.path.rglob(f".*{HALF}"):
                     left.unlink()
-                if not file.is_file():
-                    versions = {name: version(name) for name in _PACKAGES}
-                    content = {"format": FORMAT, "versions": versions, "decisions": _plain(decisions)}
-                    self.write(file, tomli_w.dumps(content).encode())
-                yield
-        except Timeout:
-            raise RunDirectoryError(
-                "another process is working on this run",
-                where=self.path,
-                advice="Wait for it, or choose another output directory.",
-            ) from None
+            if not file.is_file():
+                versions = {name: version(name) for name in _PACKAGES}
+                content = {"format": FORMAT, "versions": versions, "decisions": _plain(decisions)}
+                self.write(file, tomli_w.dumps(content).encode())
+            yield
 
     def decisions(self) -> dict[str, Any]:
         """What the run decided.
@@ -122,6 +116,8 @@ class Run:
                 expected=f"format = {FORMAT}",
                 found=f"format = {content.get('format')}",
             )
+        if not isinstance(content.get("decisions"), dict):
+            raise RunDirectoryError("run.toml does not say what was decided: was it edited?", where=file)
         return dict(content["decisions"])
 
     def must_have(self, name: str) -> None:
@@ -145,16 +141,16 @@ class Run:
         return self.read_arrays(name)
 
     def read_arrays(self, name: str) -> Arrays:
-        with np.load(self / name, allow_pickle=False) as found:
+        with _reading(self / name), np.load(self / name, allow_pickle=False) as found:
             return {key: found[key] for key in found.files}
 
     def read_array(self, name: str, key: str) -> NDArray[Any]:
         """One of the arrays of :meth:`write_arrays`, without reading the others."""
-        with np.load(self / name, allow_pickle=False) as found:
+        with _reading(self / name), np.load(self / name, allow_pickle=False) as found:
             return np.asarray(found[key])
 
     def write_arrays(self, name: str, arrays: Arrays) -> None:
-        with self._replacing(self / name) as temporary, temporary.open("wb") as out:
+        with replacing(self / name) as temporary, temporary.open("wb") as out:
             np.savez(out, allow_pickle=False, **arrays)
 
     def write_rows(self, name: str, n: int, blocks: Iterable[NDArray[Any]]) -> None:
@@ -166,14 +162,15 @@ class Run:
             "fortran_order": False,
             "shape": (n, *first.shape[1:]),
         }
-        with self._replacing(self / name) as temporary, temporary.open("wb") as out:
+        with replacing(self / name) as temporary, temporary.open("wb") as out:
             np.lib.format.write_array_header_1_0(out, header)
             for block in chain([first], rest):
                 out.write(np.ascontiguousarray(block, dtype=first.dtype).tobytes())
 
     def rows(self, name: str) -> NDArray[Any]:
         """What :meth:`write_rows` wrote, read from the disk as it is used; not to be written to."""
-        return np.load(self / name, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+        with _reading(self / name):
+            return np.load(self / name, mmap_mode="r", allow_pickle=False).view(np.ndarray)
 
     def json(self, name: str, compute: Callable[[], Any]) -> Any:
         """Plain values from ``name``, computed and written if they are not there."""
@@ -183,53 +180,43 @@ class Run:
         return self.read_json(name)
 
     def read_json(self, name: str) -> Any:
-        return json.loads((self / name).read_text(encoding="utf-8"))
+        with _reading(self / name):
+            return json.loads((self / name).read_text(encoding="utf-8"))
 
     def write_json(self, name: str, values: Any) -> None:
         self.write(self / name, json.dumps(_plain(values), indent=1, allow_nan=False).encode())
 
     def write(self, file: Path, content: bytes) -> None:
         """A whole file or none."""
-        with self._replacing(file) as temporary:
+        with replacing(file) as temporary:
             temporary.write_bytes(content)
 
     def file(self, name: str, make: Callable[[Path], object]) -> Path:
         """A file that ``make(path)`` writes, if it is not there."""
         path = self / name
         if not path.is_file():
-            with self._replacing(path) as temporary:
+            with replacing(path) as temporary:
                 make(temporary)
         return path
 
-    @contextmanager
-    def _replacing(self, file: Path) -> Iterator[Path]:
-        with writing(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=_HALF, dir=file.parent)
-            os.close(handle)
-            temporary = Path(name)
-            try:
-                yield temporary
-                temporary.chmod(0o644)
-                os.replace(temporary, file)
-            finally:
-                temporary.unlink(missing_ok=True)
-
 
 @contextmanager
-def writing(where: Path) -> Iterator[None]:
-    """A full or forbidden disk, in words; what was finished stays."""
+def _reading(file: Path) -> Iterator[None]:
+    """A file that is not what was written, in words."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunFailed(
-                f"The disk is full: {where} could not be written. What was finished is kept; "
-                "make room and run the same command again."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise RunDirectoryError("this place cannot be written to", where=where, found=str(error)) from error
-        raise
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise RunDirectoryError(
+            "this file is damaged",
+            where=file,
+            found=str(error),
+            advice="Delete it and repeat the command that started the run: what is missing is computed again.",
+        ) from error
+
+
+def _foreign(path: Path) -> bool:
+    """Is this nothing that a run leaves which was killed before it had its run.toml?"""
+    return path.name != LOCK and not (path.name.startswith(".run.toml.") and path.name.endswith(HALF))
 
 
 def _check_same(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:
@@ -237,9 +224,14 @@ def _check_same(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path)
     different = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
     if different:
         key = different[0]
+        since = [
+            words
+            for what, words in _CHANGED.items()
+            if f"{what}.sha256" in different and f"{what}.path" not in different
+        ]
         more = f" and {len(different) - 1} more" if len(different) > 1 else ""
         raise RunDirectoryError(
-            "the output directory holds another run",
+            f"the output directory holds another run{f': since then {since[0]} changed' if since else ''}",
             where=path,
             expected=f"the same decisions as before, {key} = {_short(b.get(key))}",
             found=f"{key} = {_short(a.get(key))}{more}",

@@ -7,11 +7,11 @@ order, and every number is the same wherever it was computed.
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, starmap
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from joblib.externals.loky import get_reusable_executor
 
-from neurofit.errors import RunFailed
+from neurofit.disk import scratch
+from neurofit.errors import BadInput, RunFailed
 from neurofit.threads import one_thread
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class Pool:
         if self.workers == 1 or len(first) < 2:
             yield from starmap(job, calls)
             return
-        executor = get_reusable_executor(max_workers=self.workers, timeout=IDLE_S, env=_ONE_THREAD)
+        executor = get_reusable_executor(
+            max_workers=self.workers, timeout=IDLE_S, env=_ONE_THREAD, initializer=end_with, initargs=(os.getpid(),)
+        )
         try:
             yield from _as_they_end(
                 executor, lambda: 2 * self.workers, partial(executor.shutdown, kill_workers=True), job, calls
@@ -111,6 +114,17 @@ def _as_they_end(
         raise
 
 
+def end_with(parent: int) -> None:
+    """In a worker process: end as soon as the process that started it has ended, however that was."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @contextmanager
 def open_pool(workers: int | None, scheduler: str | Client | None = None) -> Iterator[Pool]:
     """The pool for a run: processes here, or the cluster of a Dask scheduler.
@@ -125,8 +139,10 @@ def open_pool(workers: int | None, scheduler: str | Client | None = None) -> Ite
     Raises
     ------
     BadInput
-        If the scheduler cannot be reached, or its workers cannot be used.
+        If the number of workers is none, the scheduler cannot be reached, or its workers cannot be used.
     """
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise BadInput(f"workers = {workers!r} cannot be used", expected="a whole number, 1 or more")
     here = workers or os.cpu_count() or 1
     if scheduler is None:
         yield Pool(here)
@@ -149,8 +165,8 @@ def side_by_side(
     report
         Hears the mean share of all jobs, a few times a second.
     """
-    with tempfile.TemporaryDirectory(prefix="neurofit-progress-") as name:
-        notes = [Path(name) / f"{i}" for i in range(len(arguments))]
+    with scratch("neurofit-progress-") as folder:
+        notes = [folder / f"{i}" for i in range(len(arguments))]
         done = threading.Event()
         watcher = threading.Thread(target=_watch, args=(notes, report, done), daemon=True)
         watcher.start()
@@ -167,7 +183,9 @@ def side_by_side(
 
 def _noted(number: int, job: Callable[..., Any], arguments: tuple[Any, ...], note: Path) -> tuple[int, Any]:
     def report(share: float, text: str) -> None:
-        note.write_text(f"{share:.4f} {text}")
+        # no work is lost for a note on its progress, on a full disk, say
+        with suppress(OSError):
+            note.write_text(f"{share:.4f} {text}")
 
     with one_thread():
         return number, job(*arguments, report)

@@ -234,33 +234,6 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"{path} did not appear")
 
 
-@pytest.mark.slow
-def test_killed_anywhere_the_same_command_ends_the_same(done: Fit, cell: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    stages = [
-        "run.toml",
-        "simulations/round-1/z.npy",
-        "simulations/round-1/batches/00000000-00000341.npz",
-        "simulations/round-1/features.npy",
-        "simulations/round-1/summary.json",
-        "rounds/1/network.safetensors",
-        "simulations/round-2/z.npy",
-        "rounds/2/round.json",
-        "simulations/calibration/z.npy",
-        "calibration/network.safetensors",
-        "simulations/predicted-fitted/z.npy",
-        "checks/fit-summary.json",
-        "posterior.csv",
-    ]
-    for stage in stages:
-        process = in_a_process(cell, out)
-        wait_for(out / stage, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    tiny_fit(cell, out)
-    assert results(out) == results(done.run.path)
-
-
 def nobody_left(group: int) -> bool:
     """Have all processes of a group ended, soon after its first one?"""
     for _ in range(300):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurofit.disk import scratch, writing
 from neurofit.errors import RunDirectoryError, RunFailed
-from neurofit.store import Run, writing
+from neurofit.store import Run
 
 DECIDED = {"seed": 1, "recording": {"path": "cell.abf", "sweeps": [0, 2]}, "method": {"rounds": 3}}
 
@@ -144,6 +146,43 @@ def test_a_full_disk_in_words(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(RunDirectoryError, match="cannot be written"), writing(tmp_path):
         raise OSError(errno.EACCES, "Permission denied")
+
+
+def test_temporary_folders_of_killed_processes_are_removed_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import os, sys, time\nfrom neurofit.disk import scratch\nwith scratch('some-') as folder:\n"
+        "    (folder / 'big').write_text('x')\n    print(folder, flush=True)\n    {then}"
+    )
+
+    def begun(then: str) -> tuple[subprocess.Popen[str], Path]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code.format(then=then)],
+            env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    (killed, left), (alive, used), (young_one, young) = (
+        begun("os._exit(9)"),
+        begun("time.sleep(600)"),
+        begun("os._exit(9)"),
+    )
+    killed.wait()
+    young_one.wait()
+    (tmp_path / "some-other").mkdir()
+    for folder in (left, used):
+        os.utime(folder / ".lock", (0, 0))
+    try:
+        with scratch("some-") as mine:
+            assert sorted(tmp_path.iterdir()) == sorted([used, young, mine, tmp_path / "some-other"])
+            assert (used / "big").is_file()
+        assert not mine.exists()
+    finally:
+        alive.kill()
+        alive.wait()
 
 
 def test_json_is_strict(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.errors import ParameterError
+from neurofit.infer.valid import require_one, whole
 
 if TYPE_CHECKING:
     from neurofit.infer.posterior import Posterior
@@ -33,6 +34,8 @@ def conditional(
             expected=f"one or two names among {', '.join(names)}",
             found=", ".join(map(str, moving)) or "none",
         )
+    if n is not None:
+        require_one("n", n, whole(2), "Posterior.conditional")
     point = _point(posterior, at, moving)
     columns = [names.index(name) for name in moving]
     axes = _axes(posterior, columns, n or (_ALONG_ONE if len(moving) == 1 else _ALONG_TWO))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from neurofit.errors import BadInput
 from neurofit.infer.discrepancy import NEAREST
+from neurofit.infer.valid import METHOD, SCHEDULE, require, require_type
 
 if TYPE_CHECKING:  # a method can be written down without loading torch
     from neurofit.infer.networks import Task
@@ -41,15 +42,18 @@ class Schedule:
     """
 
     density: Literal["maf", "nsf", "mdn"] = "maf"
-    hidden: int = 64
-    transforms: int = 5
-    epochs: int = 40
-    batches: int = 20
+    hidden: int = 96
+    transforms: int = 3
+    epochs: int = 24
+    batches: int = 36
     peak_rate: float = 2e-2
     warm_up: float = 0.15
     weight_decay: float = 0.1
     validation: float = 0.1
     patience: float = 0.25
+
+    def __post_init__(self) -> None:
+        require(SCHEDULE, self)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -96,8 +100,8 @@ class Method:
     nearest: int = NEAREST
 
     def __post_init__(self) -> None:
-        if self.name not in NAMES:
-            raise BadInput(f"there is no method {self.name!r}", expected=", ".join(NAMES))
+        require(METHOD, self)
+        require_type("schedule", self.schedule, Schedule, "Method")
         if self.name == "npe" and self.rounds != 1:
             raise BadInput("npe has one round, of the prior", expected="rounds 1", found=f"rounds {self.rounds}")
 

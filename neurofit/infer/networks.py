@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from sbi.neural_nets import classifier_nn, likelihood_nn, posterior_nn
 from torch import Tensor
 
@@ -141,10 +141,12 @@ class Networks:
             "schedule": self.schedule.to_dict(),
             "base": self.base.to_dict(),
         }
-        save_file(
-            {"x": self.x, "z": self.z, **{name: t.contiguous() for name, t in weights.items()}},
-            path,
-            metadata={"neurofit": json.dumps(description)},
+        # written by Python, whose errors say what was wrong with the disk
+        path.write_bytes(
+            as_bytes(
+                {"x": self.x, "z": self.z, **{name: t.contiguous() for name, t in weights.items()}},
+                metadata={"neurofit": json.dumps(description)},
+            )
         )
 
     @staticmethod

@@ -18,6 +18,7 @@ from neurofit.infer.density import Density
 from neurofit.infer.marginals import central_interval, highest_density_interval, percentile_name, remark
 from neurofit.infer.potential import Potential
 from neurofit.infer.region import Region
+from neurofit.infer.valid import DRAWS, SEED, require_one
 
 if TYPE_CHECKING:  # a worker that trains needs no Brian2
     from neurofit.template import Model, Prior
@@ -61,9 +62,13 @@ class Posterior:
 
         Raises
         ------
+        BadInput
+            For a number of draws or a seed that is no whole number from 0.
         TrainingError
             If the density lies almost wholly outside the region.
         """
+        require_one("n", n, DRAWS, "Posterior.sample")
+        require_one("seed", seed, SEED, "Posterior.sample")
         draws: list[Array] = []
         found = 0
         for attempt in range(ATTEMPTS):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurofit.errors import TrainingError
 from neurofit.infer.density import Density
 from neurofit.infer.potential import Potential
 from neurofit.infer.truncated import prior_inside
@@ -50,6 +51,12 @@ class Region:
         """The region with one more round's cut, ``margin`` nats below what leaves out ``share`` of its posterior."""
         z = density.sample(5000, seed)
         threshold = float(np.quantile(density.log_prob(z), share)) - margin
+        if not np.isfinite(threshold):
+            raise TrainingError(
+                "The network's density of its own draws is not finite: it did not learn anything usable. The "
+                "simulations are kept; another seed, density estimator or smaller network is another run, in another "
+                "directory."
+            )
         return Region((*self.cuts, (density, threshold)))
 
     def around(self, density: Density | Potential, seed: int) -> Region:

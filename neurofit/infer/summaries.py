@@ -103,7 +103,9 @@ class Summaries:
         table = observed.select(columns_for(dict.fromkeys(features), sweeps))
         keep = table.defined[0]
         if not keep.any():
-            raise BadInput("none of the features is defined in the observation", expected=", ".join(features))
+            raise BadInput(
+                "none of the features is defined in the observation", expected=", ".join(features or SUMMARIES)
+            )
         names = tuple(name for name, defined in zip(table.names, keep, strict=True) if defined)
         specs = [feature_of(name) for name in names]
         return Summaries.declared(table, names, [given.get(f.name, f.tolerance) for f in specs])

@@ -97,7 +97,8 @@ def train(
             return _train(z, deviations, held, encode, schedule, seed, task, slower, progress)
     raise TrainingError(
         "The network's loss was not finite, at the learning rate of the schedule and at a tenth of it. "
-        "The simulations are kept; try another density estimator or a smaller network."
+        "The simulations are kept, and the same command goes on from them, to the same end: try another seed, density "
+        "estimator or a smaller network, which is another run, in another directory."
     )
 
 
@@ -140,13 +141,15 @@ def _train(
 
     batch = min(max(SMALLEST_BATCH, math.ceil(len(used) / schedule.batches)), LARGEST_BATCH)
     peak_rate = slower * schedule.peak_rate * math.sqrt(batch / 256)
+    steps = schedule.epochs * math.ceil(len(used) / batch)
     weights = _in_one_piece(estimator)
     optimiser = torch.optim.AdamW([weights], lr=peak_rate, weight_decay=schedule.weight_decay, fused=True)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         max_lr=peak_rate,
-        total_steps=schedule.epochs * math.ceil(len(used) / batch),
-        pct_start=schedule.warm_up,
+        total_steps=steps,
+        # torch divides by the steps of the warm-up but one
+        pct_start=schedule.warm_up if schedule.warm_up * steps != 1 else 1.01 * schedule.warm_up,
         anneal_strategy="linear",
     )
     losses: list[tuple[float, float]] = []

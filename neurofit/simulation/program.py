@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurofit.disk import scratch
 from neurofit.errors import SimulationError
 from neurofit.simulation.build import FLOATS
 from neurofit.simulation.cache import find_or_build
@@ -104,8 +104,7 @@ class Program:
         """
         values = self._inputs(theta, keys, sweep, start_v_mv, current_pa)
         try:
-            with tempfile.TemporaryDirectory(prefix="neurofit-run-", ignore_cleanup_errors=True) as name:
-                results = Path(name)
+            with scratch("neurofit-run-") as results:
                 arguments = []
                 for i, (variable, array) in enumerate(values.items()):
                     array.tofile(results / f"in{i}.dat")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import time
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from neurofit.errors import SimulationError, SlowSimulation
 from neurofit.simulation.build import cells, start
 from neurofit.simulation.keys import mix
 from neurofit.template.units import parse_unit
+from neurofit.workers import end_with
 
 _warning = threading.Lock()
 _warned: set[tuple[str, ...]] = set()
@@ -100,18 +100,7 @@ def keyed_normal(key: NDArray[np.float64], step: int) -> NDArray[np.float64]:
 @functools.cache
 def _process(_: int) -> ProcessPoolExecutor:
     """This process's helper; a fork of this process, known by its id, gets another."""
-    return ProcessPoolExecutor(max_workers=1, initializer=_end_with, initargs=(os.getpid(),))
-
-
-def _end_with(parent: int) -> None:
-    """In the helper: end when the process that started it has been killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    return ProcessPoolExecutor(max_workers=1, initializer=end_with, initargs=(os.getpid(),))
 
 
 def _simulate(

@@ -25,7 +25,7 @@ from neurofit.recording.split import Split
 from neurofit.simulation import count_reasons
 from neurofit.stages.calibrating import checked_cases
 from neurofit.stages.seeds import stream_seed
-from neurofit.stages.simulating import KEEP_MS, SimulationSet
+from neurofit.stages.simulating import KEEP_MS, SimulationSet, require_valid
 from neurofit.stages.training import Round, pooled
 from neurofit.store import Run
 
@@ -43,7 +43,14 @@ NEARNESS = "checks/prior-nearness.json"
 def check_prior(
     run: Run, prior: SimulationSet, fitted: Recording, declared: Summaries, *, seed: int, progress: Progress
 ) -> None:
-    """Before any training: can this model and prior make this cell at all, and how near do simulations come to it?"""
+    """Before any training: can this model and prior make this cell at all, and how near do simulations come to it?
+
+    Raises
+    ------
+    SimulationError
+        If hardly any simulation is valid.
+    """
+    require_valid(prior, "the prior")
 
     def near() -> dict[str, Any]:
         return _nearness(prior, fitted, declared, stream_seed(seed, "check", 3)).to_dict()
@@ -182,6 +189,7 @@ def check_fit(run: Run, outcome: Outcome, *, seed: int, progress: Progress) -> V
 def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str, Any]:
     """What ``checks/fit.json`` holds."""
     declared, sets, cut, predicted = outcome.declared, outcome.sets, outcome.cut, outcome.predicted
+    require_valid(sets[-1], "the last round")
     results = _both_spaces(run, "fit", sets[-1], cut.fitted, declared, LAST, seed, advance)
     prior = CheckResult.from_dict(run.read_json("checks/prior-summary.json"))
     reach = Nearness.from_dict(run.read_json(NEARNESS))
@@ -197,7 +205,10 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
 
     z, deviations = pooled(sets, declared)
     values = np.concatenate([s.features.select(declared.names).values for s in sets])
-    conflicts = {side: conflicts_with(side, deviations, values, declared.observed, about) for side in LOOKED_FROM}
+    valid = np.concatenate([s.valid for s in sets])
+    conflicts = {
+        side: conflicts_with(side, deviations[valid], values[valid], declared.observed, about) for side in LOOKED_FROM
+    }
     advance(4, "conflicts")
 
     last, density = outcome.rounds[-1], outcome.density

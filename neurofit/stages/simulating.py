@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurofit.check.inputs import FEWEST_REFERENCES
+from neurofit.errors import SimulationError
 from neurofit.features import FeatureTable, as_table
 from neurofit.features.simulated import Simulated, simulate_features
 from neurofit.progress import Progress
@@ -100,6 +102,26 @@ def read_set(run: Run, name: str, sweeps: Recording) -> SimulationSet:
     table = as_table(place.rows("features.npy"), sweeps.stimulus, sweeps.sweep_numbers)
     voltage = place.rows("voltage_mv.npy") if (place / "voltage_mv.npy").is_file() else None
     return SimulationSet(place.rows("z.npy"), table, place.rows("reason.npy"), voltage)
+
+
+def require_valid(simulated: SimulationSet, source: str) -> None:
+    """Are there enough valid simulations, also of those whose voltage is kept, to hold a cell against?
+
+    Raises
+    ------
+    SimulationError
+        If not, with what went wrong and how often.
+    """
+    n, valid = len(simulated.valid), simulated.valid
+    kept = n if simulated.voltage_mv is None else len(simulated.voltage_mv)
+    if valid[:kept].sum() < FEWEST_REFERENCES:
+        why = "; ".join(f"in {count:,} {words}" for words, count in count_reasons(simulated.reason).items())
+        of_kept = "" if kept == n else f", {valid[:kept].sum()} of the first {kept}"
+        raise SimulationError(
+            f"{valid.sum():,} of {n:,} simulations from {source} are valid{of_kept} ({why}): at least "
+            f"{FEWEST_REFERENCES} are needed. The simulations are kept. Narrow the priors in the template, or give it "
+            "a shorter time step, and fit it into another directory."
+        )
 
 
 def stream(

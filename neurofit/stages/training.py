@@ -102,9 +102,10 @@ def train_round(
     folder = f"rounds/{number}"
     if not (run / folder / "round.json").is_file():
         z, deviations = pooled(sets, declared)
-        used, nearest = widened(declared, deviations, method.nearest)
+        valid = np.concatenate([s.valid for s in sets])
+        used, nearest = widened(declared, deviations[valid], method.nearest)
         scaled = deviations * (declared.tolerance / used.tolerance)
-        chosen = usable(z, np.concatenate([s.valid for s in sets]), region)
+        chosen = usable(z, valid, region)
         used = used.seen_in(scaled[chosen])
         started = time.monotonic()
         with progress.bar(f"Training round {number}", 1.0) as advance:

@@ -21,6 +21,8 @@ def numbers(values: Any, what: str) -> NDArray[np.float64]:
     ParameterError
         If ``values`` holds anything else.
     """
+    if np.ma.is_masked(values):
+        raise ParameterError(f"{what} has masked values", expected="an array without a mask", found="a masked array")
     try:
         # real numbers only: NumPy itself would drop an imaginary part with no more than a warning
         return np.asarray(values).astype(np.float64, casting="same_kind" if np.iscomplexobj(values) else "unsafe")

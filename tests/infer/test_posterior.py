@@ -262,6 +262,41 @@ def test_conditionals_that_cannot_be_had(at, parameters, words):
         found.conditional(at, parameters)
 
 
+@pytest.mark.parametrize("n", [0, 1, -1, 2.5, float("nan")])
+def test_a_grid_needs_two_points(n):
+    found = posterior((UNIFORM, NORMAL), [0, 0], [0.3, 0.3])
+    with pytest.raises(BadInput, match=r"n = .* cannot be used. Expected: a whole number, 2 or more"):
+        found.conditional(parameters="p0", n=n)
+
+
+@pytest.mark.parametrize(
+    ("n", "seed", "name"),
+    [
+        (-5, 0, "n"), (2.5, 0, "n"), (None, 0, "n"), (True, 0, "n"),
+        (5, -1, "seed"), (5, 1.5, "seed"), (5, float("nan"), "seed"), (5, 2**63, "seed"),
+    ],
+)  # fmt: skip
+def test_draws_that_cannot_be_had(n, seed, name):
+    found = posterior((UNIFORM, NORMAL), [0, 0], [0.3, 0.3])
+    with pytest.raises(BadInput, match=f"^Posterior.sample: {name} = .* cannot be used"):
+        found.sample(n, seed)
+    assert found.sample(0).shape == (0, 2)
+    assert found.sample(3, 2**53).shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "theta",
+    [
+        [[1.0, np.nan]], [[np.inf, 10.0]], [[1.0, 2.0, 3.0]], [["a", "b"]], [],
+        {"p0": 1.0, "p9": 2.0}, np.ma.masked_greater([[1.0, 10.0]], 5.0),
+    ],
+)  # fmt: skip
+def test_parameters_that_are_none_have_no_density(theta):
+    found = posterior((UNIFORM, NORMAL), [0, 0], [0.3, 0.3])
+    with pytest.raises(ParameterError):
+        found.log_prob(theta)
+
+
 def test_priors_that_depend_on_each_other():
     model = load_model(Path(__file__).parents[1] / "template" / "good" / "dependent.toml")
     mean, sd = np.zeros(len(model.free)), np.full(len(model.free), 0.3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from neurofit.errors import TrainingError
 from neurofit.infer import Method, Region, Schedule, train_ensemble, usable
 from tests.infer.toys import GaussianDensity, Problem, plain_summaries
 
@@ -106,6 +107,15 @@ def test_a_cut_leaves_out_its_share_and_the_margin_widens_it():
     # a Gaussian of log density tau below its peak has radius sqrt(2 tau): chi-square
     radius = np.sqrt(stats.chi2(4).ppf(0.99))
     assert tight(np.array([[0.3 * radius * 0.95, 0, 0, 0], [0.3 * radius * 1.05, 0, 0, 0]])).tolist() == [True, False]
+
+
+def test_a_density_that_is_not_finite_cuts_nothing():
+    class Broken(GaussianDensity):
+        def log_prob(self, z, x=None):
+            return np.full(len(z), np.nan)
+
+    with pytest.raises(TrainingError, match="of its own draws is not finite"):
+        Region().cut(Broken(np.zeros(2), np.eye(2)), 1e-3, 5.0, seed=1)
 
 
 def test_cuts_add_up():

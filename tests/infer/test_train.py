@@ -126,6 +126,13 @@ def test_undefined_summaries_are_learnt_from():
     assert np.isfinite(trained(z, deviations).validation).all()
 
 
+@pytest.mark.parametrize(("epochs", "warm_up"), [(10, 0.1), (4, 0.25), (2, 0.5), (1, 0.15), (1, 0.99)])
+def test_any_share_of_any_budget_can_be_the_warm_up(epochs, warm_up):
+    """With a batch an epoch, the first three warm up for one step."""
+    schedule = Schedule(epochs=epochs, warm_up=warm_up, transforms=2, hidden=16)
+    assert np.isfinite(trained(*simulations(200), schedule).validation).all()
+
+
 class Fails(torch.nn.Module):
     """A network whose loss is not finite, or that refuses to compute one."""
 

@@ -129,6 +129,8 @@ def test_what_is_given_with_a_unit_is_simulated_as_without(passive: Model) -> No
         ({"C": []}, "theta holds no draws"),
         ({"C": [1.0, np.inf], "E": 1.0}, "theta is not finite in row 1, C. .* Found: inf"),
         ({"C": [1.0, 2.0, 0.0]}, "C in row 2 is no value that a quantity in pF can have. .* Found: 0 pF"),
+        (np.ma.masked_less([[20.0, 10.0, -70.0, 20.0]], 0.0), "theta has masked values"),
+        ({"g": np.ma.masked_less([-1.0, 1.0], 0.0)}, "g has masked values"),
         ({"g": -0.5}, "g in row 0 is no value that a quantity in nS can have. .* Found: -0.5 nS"),
     ],
 )
