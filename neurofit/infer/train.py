@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from nflows.transforms import RandomPermutation
 from numpy.typing import NDArray
 from sbi.neural_nets import posterior_nn
 from torch import Tensor
@@ -99,7 +100,22 @@ def build_estimator(schedule: Schedule, z: Tensor, x: Tensor) -> Any:
     if schedule.density != "mdn":
         size["num_transforms"] = schedule.transforms
     build = posterior_nn(schedule.density, z_score_theta="independent", z_score_x="independent", **size)
-    return build(z, x)
+    estimator = build(z, x)
+    if schedule.density == "maf":
+        _show_the_input_to_all(estimator)
+    return estimator
+
+
+def _show_the_input_to_all(estimator: Any) -> None:
+    """Let no parameter come first in two transforms of a MAF in a row.
+
+    What comes first in a transform of nflows is changed by a constant: its network sees neither parameters nor input.
+    Between transforms the order is drawn, so that with few parameters one may come first in all of them, and its
+    posterior be the same for every observation (two parameters, three transforms: one network in four).
+    """
+    for module in estimator.modules():
+        if isinstance(module, RandomPermutation) and module._permutation[0] == 0:
+            module._permutation.copy_(module._permutation.roll(1))
 
 
 def train(
