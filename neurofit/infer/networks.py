@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from nflows.transforms import RandomPermutation
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 from sbi.neural_nets import classifier_nn, likelihood_nn, posterior_nn
@@ -51,8 +52,24 @@ def build_network(task: Task, schedule: Schedule, z: Tensor, x: Tensor) -> Any:
     if task == "likelihood":
         # an autoregressive layer with fewer hidden units than inputs leaves some of them out
         size["hidden_features"] = max(schedule.hidden, x.shape[1])
-        return likelihood_nn(schedule.density, **size, **scaled)(z, x)
-    return posterior_nn(schedule.density, **size, **scaled)(z, x)
+        network = likelihood_nn(schedule.density, **size, **scaled)(z, x)
+    else:
+        network = posterior_nn(schedule.density, **size, **scaled)(z, x)
+    if schedule.density == "maf":
+        _show_the_input_to_all(network)
+    return network
+
+
+def _show_the_input_to_all(network: Any) -> None:
+    """Let no parameter come first in two transforms of a MAF in a row.
+
+    What comes first in a transform of nflows is changed by a constant: its network sees neither parameters nor input.
+    Between transforms the order is drawn, so that with few parameters one may come first in all of them, and its
+    posterior be the same for every observation (two parameters, three transforms: one network in four).
+    """
+    for module in network.modules():
+        if isinstance(module, RandomPermutation) and module._permutation[0] == 0:
+            module._permutation.copy_(module._permutation.roll(1))
 
 
 def _density_loss(network: Any, z: Tensor, x: Tensor) -> Tensor:

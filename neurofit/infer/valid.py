@@ -56,11 +56,12 @@ SCHEDULE = {
     "hidden": whole(1),
     "transforms": whole(1),
     "epochs": whole(1),
-    "batch_size": whole(1),
+    "batches": whole(1),
     "peak_rate": number("above 0", lambda x: x > 0),
     "warm_up": number("between 0 and 1", lambda x: 0 < x < 1),
     "weight_decay": number("of 0 or more", lambda x: x >= 0),
     "validation": number("above 0, at most 0.5", lambda x: 0 < x <= 0.5),
+    "patience": number("above 0, at most 1", lambda x: 0 < x <= 1),
 }
 SEED = whole(0, LARGEST_SEED)
 DRAWS = whole(0)

