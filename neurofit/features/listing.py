@@ -59,6 +59,5 @@ def features_page() -> str:
 def _cells(feature: Feature, fitted: str) -> tuple[str, ...]:
     name = fitted.format(feature.name) if feature.name in SUMMARIES else feature.name
     unit = "" if feature.unit == "1" else feature.unit
-    size = f"{100 * feature.tolerance:.0f} %" if feature.scale == "log" else f"{feature.tolerance:g} {unit}"
     by = "" if feature.source == "neurofit" else feature.source
-    return name, unit, size.strip(), feature.aspect, f"{feature.label}: {feature.meaning}", by
+    return name, unit, feature.size(feature.tolerance), feature.aspect, f"{feature.label}: {feature.meaning}", by

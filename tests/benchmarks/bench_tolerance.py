@@ -4,7 +4,7 @@
 
 One round on draws of the prior (even sweeps of the first step, hh_pospischil). All fits see the same simulations,
 scaled alike; only the noise that training adds to them differs, by ``factor`` times the tolerances of the catalogue.
-Tolerances are not widened here where the model cannot follow. Of the posterior draws, simulated with noise of their own:
+Tolerances are not widened here where the model cannot follow. Of the posterior draws, simulated with their own noise:
 
 ``hits``     share that has every fitted spike count within one spike
 ``fitted``   error of the predicted (median) count, mean over the fitted sweeps that spike
