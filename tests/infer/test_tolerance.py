@@ -108,7 +108,8 @@ def test_a_single_pair_widens_less_than_it_lies_apart():
 def test_repeats_as_wide_as_the_catalogue_says_hardly_widen():
     """A spread of the catalogue's own size, from one pair or several, is taken for what it is but for chance."""
     rng = np.random.default_rng(2)
-    for times, at_most in ((2, 1.8), (12, 1.4)):
+    for times in (2, 12):
+        at_most = np.sqrt((2 + chi2(times - 1).ppf(0.999)) / (2 + times - 1))  # 2.1 and 1.6
         recording = steps([0.0] + [100.0] * times)
         factors = []
         for _ in range(500):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import shutil
@@ -118,14 +119,59 @@ def test_spike_counts_are_the_runs(read: Reading, fit: nf.Fit) -> None:
 
 
 def test_features_are_the_runs(read: Reading, fit: nf.Fit) -> None:
-    rows = {row[0]: row for table in read.tables for row in table if len(row) == 8}
+    rows = {row[0]: row for table in read.tables for row in table if len(row) == 9}
     for miss in fit.findings_of_fit["misses"]:
         if "@" in miss["name"]:
             continue
         row = next(row for label, row in rows.items() if label.startswith(miss["label"]) and "not fitted" not in label)
         assert row[1].strip() == number(miss["recorded"])
         assert row[2].strip() == number(miss["median"])
-        assert ("missed" in row[7]) == (abs(miss["distance"]) > 2)
+        assert ("missed" in row[8]) == (abs(miss["distance"]) > 2)
+
+
+def test_every_tolerance_says_where_it_comes_from(read: Reading, fit: nf.Fit, page: str) -> None:
+    sources = {"latency": "given by the user", "resting_potential": "drift of the rest", "sag": "catalogue"}
+    rows = {row[0]: row for table in read.tables for row in table if len(row) == 9}
+    for miss in fit.findings_of_fit["misses"]:
+        if (name := miss["name"].partition("@")[0]) in sources:
+            row = next(row for label, row in rows.items() if label.startswith(miss["label"]))
+            assert row[6].strip() == sources.pop(name)
+    assert not sources
+    settings = "the catalogue's, but for latency to the first spike 30 % (given by the user); "
+    assert settings in read.text
+    # the methods name what the recording decided; the command repeats what the user did
+    assert ", that of steady-state voltage and resting potential from what the recording itself shows" in read.text
+    assert "tolerance={'latency': 0.3}," in page.replace("&#39;", "'")
+    decided = fit.decisions["summaries"]["tolerance_from"]
+    assert set(decided) == {"latency", "steady_state_voltage", "resting_potential"}
+    assert dict(fit.summaries.sources) == decided
+
+
+def test_what_depends_on_the_tolerances_says_so(read: Reading, fit: nf.Fit) -> None:
+    from rich.console import Console
+
+    from neurofit.report.posterior import pair_plot, summary_lines
+    from neurofit.report.tables import closing_lines
+
+    for words in (
+        "here and in the figures up to the tolerances of the features",
+        "the tolerance, and what the fit misses on the fitted sweeps",
+        "of tolerance and prediction together, from the median prediction",
+        "in the tolerances that the round trained with",
+        "agrees with the model and the stated tolerances",
+        "if they are weighted by the tolerances as declared",
+    ):
+        assert words in read.text, words
+    (legend,) = pair_plot(fit).legends
+    assert "up to the tolerances" in legend.get_texts()[0].get_text()
+    for lines in (summary_lines(fit), closing_lines(fit)):
+        console = Console(width=160, record=True, file=io.StringIO())
+        for line in lines:
+            console.print(line)
+        text = " ".join(console.export_text().split())
+        assert "Posterior up to the tolerances" in text
+    assert "Calibration, tolerances included: 90 % regions" in text
+    assert "spikes, tolerance and misses of the fit" in text
 
 
 def test_parameters_are_the_runs(read: Reading, fit: nf.Fit) -> None:
@@ -193,7 +239,7 @@ def test_a_feature_that_no_prediction_defines_has_no_numbers_and_is_missed() -> 
 
 
 def test_features_that_the_model_cannot_have_are_listed_as_not_fitted(read: Reading) -> None:
-    labels = [row[0] for table in read.tables for row in table if len(row) == 8]
+    labels = [row[0] for table in read.tables for row in table if len(row) == 9]
     assert any(label.startswith("first-spike threshold") and "not fitted" in label for label in labels)
 
 
@@ -211,6 +257,7 @@ def test_the_script_to_repeat_the_run_is_the_run(fit: nf.Fit, read: Reading, mon
     assert called["seed"] == fit.seed
     assert "features" not in called
     assert called["sweeps"] == fit.decisions["recording"]["sweeps"]
+    assert called["tolerance"] == {"latency": 0.3}  # the recording's own follow from it again
 
 
 def test_figures_do_not_touch_pyplot(page: str) -> None:
