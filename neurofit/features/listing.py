@@ -21,8 +21,9 @@ have (no spike, so no latency) is undefined: masked, never a number that stands 
 The *tolerance* is how far model and cell may lie apart and still be called alike, as a standard deviation: in the
 feature's unit, or in per cent for features on a logarithmic scale. It enters training as noise on the simulated
 features; `neurofit fit --tolerance feature=value` changes it (for a logarithmic one the value is a natural logarithm:
-0.2 is about 20 %). The counts' is the square root of the variance 0.12 of Bernaerts et al. 2025; the others are round
-numbers for what repeats and junction potentials do. Features in **bold** are fitted by default, if the cell has them.
+0.2 is about 20 %), and a recording whose repeats or drift ask for more has a wider one ([method.md](method.md)). The
+counts' is the square root of the variance 0.12 of Bernaerts et al. 2025; the others are round numbers for what repeats
+and junction potentials do. Features in **bold** are fitted by default, if the cell has them.
 
 *Side* is what the verdict counts by: passive, firing, spike shape; *rig* is what the equipment adds. *By* is eFEL's
 name where the definition is eFEL's. These are worked out for all sweeps of all simulations at once, and equal what eFEL

@@ -1,11 +1,12 @@
 """What the tolerance does: fits of the demo recording with more and less of it, as a table.
 
     PYTHONPATH=. python tests/benchmarks/bench_tolerance.py [--simulations 10000] [--factors 0.05 0.5 1 2] [--seeds 1 2]
+    PYTHONPATH=. python tests/benchmarks/bench_tolerance.py --run fits/demo
 
-One round on draws of the prior (even sweeps of the first step, hh_pospischil). All fits see the same simulations,
-scaled alike; only the noise that training adds to them differs: ``factor`` times the tolerances, which are the
-catalogue's, widened where the nearest simulations show that the model cannot follow (``--as-declared``: not widened).
-Of the posterior draws, simulated with noise of their own:
+Even sweeps of the first step, hh_pospischil. Either one round on draws of the prior, or the last round of a finished
+run once more, on the simulations that it was trained on. All fits of a table see the same simulations, scaled alike;
+only the noise that training adds to them differs: ``factor`` times the tolerances, widened as in that round where the
+model cannot follow. Of the posterior's draws, simulated with noise of their own:
 
 ``hits``     share that has every fitted spike count within one spike
 ``fitted``   error of the predicted (median) count, mean over the fitted sweeps that spike
@@ -20,7 +21,7 @@ import argparse
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,10 @@ import neurofit as nf
 from neurofit.check.predictive import compare
 from neurofit.features import recorded_features
 from neurofit.features.catalogue import feature_of
-from neurofit.infer import Summaries, train_ensemble, widened
+from neurofit.infer import Region, Summaries, train_ensemble, usable, widened
 from neurofit.recording.split import Split
 from neurofit.stages import chosen_inputs
+from neurofit.stages.training import pooled
 
 Array = NDArray[np.float64]
 PRIOR_WIDTH = 2 * 1.6449
@@ -57,48 +59,77 @@ class Noisier:
         return self.seen.encode(deviations * self.factor)
 
 
+@dataclass(frozen=True)
+class Material:
+    """What all fits of a table share; ``deviations`` are in the tolerances of ``seen``."""
+
+    model: nf.Model
+    cut: Split
+    declared: Summaries
+    seen: Summaries
+    z: Array
+    deviations: Array
+    region: Region = field(default_factory=Region)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("--simulations", type=int, default=10_000)
+    arguments.add_argument("--run", type=Path, default=None, help="a finished run instead of the prior")
+    arguments.add_argument("--simulations", type=int, default=10_000, help="of the prior")
     arguments.add_argument("--factors", type=float, nargs="+", default=[0.05, 0.5, 1.0, 2.0])
     arguments.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="of the training, one fit each")
     arguments.add_argument("--draws", type=int, default=300)
-    arguments.add_argument("--model", default="hh_pospischil")
-    arguments.add_argument("--as-declared", action="store_true", help="tolerances without the model's discrepancy")
-    arguments.add_argument("--workers", type=int, default=None)
-    arguments.add_argument("--out", type=Path, default=None, help="where to keep the simulations, or where they are")
+    arguments.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    arguments.add_argument("--out", type=Path, default=None, help="where to keep the prior's simulations")
     options = arguments.parse_args()
-    recording = nf.load_recording(nf.fetch_recording("regular_spiking"))
-    _, cut, model = chosen_inputs(recording, nf.load_model(options.model), "even", 1)
-    report = sys.stdout.write
     with tempfile.TemporaryDirectory(prefix="neurofit-bench-") as folder:
-        prior = nf.simulate_prior(
-            recording, model, options.out or folder, simulations=options.simulations, sweeps="even",
-            workers=options.workers,
-        )  # fmt: skip
-        declared = Summaries.of(recorded_features(cut.fitted))
-        z = model.prior.to_unbounded(prior.parameters.to_numpy())[prior.valid]
-        deviations = declared.deviations(prior.features)[prior.valid]
-    used = declared if options.as_declared else widened(declared, deviations)[0]
-    deviations *= declared.tolerance / used.tolerance
-    seen = used.seen_in(deviations)
-    report(f"{model.name}, {len(z):,} simulations, {len(declared)} features, {options.draws} draws\n")
+        run = from_run(options.run) if options.run else None
+        what = run or from_prior(options.out or Path(folder), options.simulations, options.workers)
+    report = sys.stdout.write
+    report(f"{what.model.name}, {len(what.z):,} simulations, {len(what.seen)} features, {options.draws} draws\n")
     report(f"{'factor':>6}{'seed':>6}{'hits':>8}{'fitted':>8}{'held out':>10}{'step 2':>8}{'missed':>8}{'width':>8}\n")
     for factor in options.factors:
         for seed in options.seeds:
             ensemble = train_ensemble(
-                z, deviations / factor, Noisier(seen, factor), nf.Schedule(), seed=seed, members=3,
-                workers=options.workers or os.cpu_count() or 1,
+                what.z, what.deviations / factor, Noisier(what.seen, factor), nf.Schedule(),
+                seed=seed, members=3, workers=options.workers,
             )  # fmt: skip
-            report(f"{factor:6g}{seed:6}{row(model, cut, declared, ensemble.density.sample(options.draws, seed))}\n")
+            posterior = nf.Posterior(what.model, ensemble.density, what.region)
+            report(f"{factor:6g}{seed:6}{row(what, posterior.sample_unbounded(options.draws, seed))}\n")
             sys.stdout.flush()
 
 
-def row(model: nf.Model, cut: Split, declared: Summaries, z: Array) -> str:
+def from_prior(folder: Path, simulations: int, workers: int) -> Material:
+    recording = nf.load_recording(nf.fetch_recording("regular_spiking"))
+    _, cut, model = chosen_inputs(recording, nf.load_model("hh_pospischil"), "even", 1)
+    prior = nf.simulate_prior(recording, model, folder, simulations=simulations, sweeps="even", workers=workers)
+    declared = Summaries.of(recorded_features(cut.fitted))
+    deviations = declared.deviations(prior.features)[prior.valid]
+    z = model.prior.to_unbounded(prior.parameters.to_numpy())[prior.valid]
+    return scaled(Material(model, cut, declared, widened(declared, deviations)[0], z, deviations))
+
+
+def from_run(path: Path) -> Material:
+    fit = nf.load_fit(path)
+    rounds = [fit.simulations(f"round {number}") for number in range(1, fit.method.rounds + 1)]
+    z, deviations = pooled(rounds, fit.summaries)
+    region = Region(fit.rounds[-1].region.cuts[:-1])
+    chosen = usable(z, np.concatenate([s.valid for s in rounds]), region)
+    used = widened(fit.summaries, deviations, fit.method.nearest)[0]
+    return scaled(Material(fit.model, fit.split, fit.summaries, used, z[chosen], deviations[chosen], region))
+
+
+def scaled(what: Material) -> Material:
+    """In the tolerances that the round trains with, without what hardly any simulation defines."""
+    deviations = what.deviations * (what.declared.tolerance / what.seen.tolerance)
+    return replace(what, deviations=deviations, seen=what.seen.seen_in(deviations))
+
+
+def row(what: Material, z: Array) -> str:
     """What draws of a posterior do, as cells of the table."""
-    theta = model.prior.from_unbounded(z)
-    parts = {"fitted": cut.fitted, **cut.held_out}
-    found = {name: predicted(model, part, theta) for name, part in parts.items()}
+    declared, theta = what.declared, what.model.prior.from_unbounded(z)
+    parts = {"fitted": what.cut.fitted, **what.cut.held_out}
+    found = {name: predicted(what.model, part, theta) for name, part in parts.items()}
     recorded = {name: recorded_features(part) for name, part in parts.items()}
     counts = {name: (of_counts(recorded[name])[0], of_counts(table)) for name, table in found.items()}
     cell, draws = counts["fitted"]
