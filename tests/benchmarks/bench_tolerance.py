@@ -13,6 +13,7 @@ model cannot follow. Of the posterior's draws, simulated with noise of their own
 ``held out`` the same over the odd sweeps, and over the second step
 ``missed``   features further than two standard deviations (tolerance x 1 and prediction together) from the median
 ``width``    90 % intervals over those of the prior, mean over the parameters, where the prior is standard normal
+``outside``  share that lies outside the region that the simulations came from: there the network has seen nothing
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from neurofit.stages.training import pooled
 
 Array = NDArray[np.float64]
 PRIOR_WIDTH = 2 * 1.6449
+COLUMNS = ("factor", "seed", "hits", "fitted", "held out", "step 2", "missed", "width", "outside")
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,14 @@ def main() -> None:
         what = run or from_prior(options.out or Path(folder), options.simulations, options.workers)
     report = sys.stdout.write
     report(f"{what.model.name}, {len(what.z):,} simulations, {len(what.seen)} features, {options.draws} draws\n")
-    report(f"{'factor':>6}{'seed':>6}{'hits':>8}{'fitted':>8}{'held out':>10}{'step 2':>8}{'missed':>8}{'width':>8}\n")
+    report("".join(f"{word:>10}" for word in COLUMNS) + "\n")
     for factor in options.factors:
         for seed in options.seeds:
             ensemble = train_ensemble(
                 what.z, what.deviations / factor, Noisier(what.seen, factor), nf.Schedule(),
                 seed=seed, members=3, workers=options.workers,
             )  # fmt: skip
-            posterior = nf.Posterior(what.model, ensemble.density, what.region)
-            report(f"{factor:6g}{seed:6}{row(what, posterior.sample_unbounded(options.draws, seed))}\n")
+            report(f"{factor:10g}{seed:10}{row(what, ensemble.density.sample(options.draws, seed))}\n")
             sys.stdout.flush()
 
 
@@ -142,7 +143,10 @@ def row(what: Material, z: Array) -> str:
     values = found["fitted"].select(declared.names).values
     missed = sum(m.missed for m in compare(declared.observed, values, declared.tolerance, declared.log, about))
     width = np.mean(np.quantile(z, 0.95, axis=0) - np.quantile(z, 0.05, axis=0)) / PRIOR_WIDTH
-    return f"{100 * hits:6.0f} %{errors[0]:8.2f}{errors[1]:10.2f}{errors[2]:8.2f}{missed:8}{width:8.2f}"
+    outside = 1 - what.region(z).mean()
+    counted = f"{100 * hits:.0f} %", *(f"{error:.2f}" for error in errors)
+    cells = (*counted, str(missed), f"{width:.2f}", f"{100 * outside:.0f} %")
+    return "".join(f"{cell:>10}" for cell in cells)
 
 
 def predicted(model: nf.Model, part: nf.Recording, theta: Array) -> nf.FeatureTable:

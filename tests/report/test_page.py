@@ -20,6 +20,7 @@ from neurofit.check.predictive import compare
 from neurofit.progress import Silent
 from neurofit.report import write_report
 from neurofit.report.words import number, p_value
+from neurofit.stages import check_prior
 from tests.report.conftest import WICKED
 from tests.report.reading import Reading
 
@@ -119,23 +120,23 @@ def test_spike_counts_are_the_runs(read: Reading, fit: nf.Fit) -> None:
 
 
 def test_features_are_the_runs(read: Reading, fit: nf.Fit) -> None:
-    rows = {row[0]: row for table in read.tables for row in table if len(row) == 9}
+    rows = {row[0]: row for table in read.tables for row in table if len(row) == 8}
     for miss in fit.findings_of_fit["misses"]:
         if "@" in miss["name"]:
             continue
         row = next(row for label, row in rows.items() if label.startswith(miss["label"]) and "not fitted" not in label)
         assert row[1].strip() == number(miss["recorded"])
         assert row[2].strip() == number(miss["median"])
-        assert ("missed" in row[8]) == (abs(miss["distance"]) > 2)
+        assert ("missed" in row[7]) == (abs(miss["distance"]) > 2)
 
 
 def test_every_tolerance_says_where_it_comes_from(read: Reading, fit: nf.Fit, page: str) -> None:
     sources = {"latency": "given by the user", "resting_potential": "drift of the rest", "sag": "catalogue"}
-    rows = {row[0]: row for table in read.tables for row in table if len(row) == 9}
+    rows = {row[0]: row for table in read.tables for row in table if len(row) == 8}
     for miss in fit.findings_of_fit["misses"]:
         if (name := miss["name"].partition("@")[0]) in sources:
             row = next(row for label, row in rows.items() if label.startswith(miss["label"]))
-            assert row[6].strip() == sources.pop(name)
+            assert row[5].strip().endswith(sources.pop(name))
     assert not sources
     settings = "the catalogue's, but for latency to the first spike 30 % (given by the user); "
     assert settings in read.text
@@ -145,6 +146,18 @@ def test_every_tolerance_says_where_it_comes_from(read: Reading, fit: nf.Fit, pa
     decided = fit.decisions["summaries"]["tolerance_from"]
     assert set(decided) == {"latency", "steady_state_voltage", "resting_potential"}
     assert dict(fit.summaries.sources) == decided
+
+
+def test_the_terminal_names_the_tolerances_that_are_not_the_catalogues(fit: nf.Fit) -> None:
+    class Said(Silent):
+        def say(self, text: str) -> None:
+            lines.append(text)
+
+    lines: list[str] = []
+    prior = fit.simulations("round 1")
+    check_prior(fit.run, prior, fit.split.fitted, fit.summaries, seed=fit.seed, progress=Said())
+    assert lines[0].startswith("Tolerances that are not the catalogue's: latency to the first spike 30 % (given by the")
+    assert "(drift of the rest: -68.0 to -62.0 mV over 3 sweeps)." in lines[0]
 
 
 def test_what_depends_on_the_tolerances_says_so(read: Reading, fit: nf.Fit) -> None:
@@ -239,7 +252,7 @@ def test_a_feature_that_no_prediction_defines_has_no_numbers_and_is_missed() -> 
 
 
 def test_features_that_the_model_cannot_have_are_listed_as_not_fitted(read: Reading) -> None:
-    labels = [row[0] for table in read.tables for row in table if len(row) == 9]
+    labels = [row[0] for table in read.tables for row in table if len(row) == 8]
     assert any(label.startswith("first-spike threshold") and "not fitted" in label for label in labels)
 
 
