@@ -196,6 +196,26 @@ def test_of_two_findings_the_larger_one_counts():
     assert both["rest"].value >= both["interspike_voltage"].value
 
 
+@pytest.mark.parametrize(
+    ("name", "protocol", "widened"),
+    [
+        ("171116sh_0018.abf", None, {}),
+        ("2019_07_24_0055_fsi.abf", None, {"resting_potential": 5.5, "steady_state_voltage": 5.5}),
+        ("SSCx_C060109A3", "IDrest", {"spike_count": 1.67, "last_isi": 0.27}),
+        ("SSCx_C060109A3", "IV", {}),
+    ],
+)
+def test_real_cells(recordings_dir, name, protocol, widened):
+    """One is steady, one wanders at rest, one was given every level twice."""
+    recording = nf.load_recording(recordings_dir / name, protocol=protocol)
+    _, cut, model = chosen_inputs(recording, nf.load_model("hh_pospischil"), "even", 1)
+    declared = declared_summaries(model, cut.fitted, recorded_features(cut.fitted), SUMMARIES, None)
+    # the fast-spiking cell's electrode drifts by just more than the catalogue allows
+    assert set(declared.sources) - {"electrode_resistance"} == set(widened)
+    for feature, tolerance in widened.items():
+        assert declared.tolerance_of(feature) == pytest.approx(tolerance, rel=0.02)
+
+
 # what is fitted decides
 
 
