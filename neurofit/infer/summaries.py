@@ -227,7 +227,7 @@ class Summaries:
             np.array(values["log"]),
             tuple(values["flagged"]),
             tuple(values.get("unseen", ())),
-            dict(values.get("sources", {})),
+            sources=dict(values.get("sources", {})),
         )
 
 

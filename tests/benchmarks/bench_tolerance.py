@@ -43,22 +43,14 @@ PRIOR_WIDTH = 2 * 1.6449
 COLUMNS = ("factor", "seed", "hits", "fitted", "held out", "step 2", "missed", "width", "outside")
 
 
-@dataclass(frozen=True)
-class Noisier:
+@dataclass(frozen=True, eq=False)
+class Noisier(Summaries):
     """Summaries as they are, given deviations in other units: those of the noise."""
 
-    seen: Summaries
-    factor: float
-
-    @property
-    def n_inputs(self) -> int:
-        return self.seen.n_inputs
-
-    def __len__(self) -> int:
-        return len(self.seen)
+    factor: float = 1.0
 
     def encode(self, deviations: torch.Tensor) -> torch.Tensor:
-        return self.seen.encode(deviations * self.factor)
+        return super().encode(deviations * self.factor)
 
 
 @dataclass(frozen=True)
@@ -93,7 +85,7 @@ def main() -> None:
     for factor in options.factors:
         for seed in options.seeds:
             ensemble = train_ensemble(
-                what.z, what.deviations / factor, Noisier(what.seen, factor), nf.Schedule(),
+                what.z, what.deviations / factor, Noisier(**vars(what.seen), factor=factor), nf.Schedule(),
                 seed=seed, members=3, workers=options.workers,
             )  # fmt: skip
             report(f"{factor:10g}{seed:10}{row(what, ensemble.density.sample(options.draws, seed))}\n")
