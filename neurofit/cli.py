@@ -161,7 +161,7 @@ def fit(
     scheduler: Scheduler = None,
     protocol: Protocol = None,
     tolerance: Annotated[
-        list[str] | None, typer.Option(help="feature=value in place of the catalogue's tolerance; may be repeated.")
+        list[str] | None, typer.Option(help="feature=value in place of its own tolerance; may be repeated.")
     ] = None,
 ) -> None:
     """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
@@ -238,7 +238,7 @@ def check(run: RunFolder) -> None:
     for result in done.checks.values():
         _print(str(result))
     _print("\n".join(done.nearness.sentences()))
-    _print(done.findings_of_fit["calibration"]["sentence"])
+    _print(f"Calibration, tolerances included: {done.findings_of_fit['calibration']['sentence']}")
 
 
 @command(app)

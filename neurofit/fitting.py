@@ -10,7 +10,7 @@ import numpy as np
 
 from neurofit import stages
 from neurofit.features import SUMMARIES, recorded_features
-from neurofit.infer import Method, Region, Summaries
+from neurofit.infer import Method, Region
 from neurofit.infer.valid import SEED, require_one, require_type
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording
@@ -62,7 +62,7 @@ def fit(
     features
         Summaries, by their names in the catalogue.
     tolerance
-        ``{feature: standard deviation}`` in place of the catalogue's, on the feature's own scale.
+        ``{feature: standard deviation}`` on the feature's own scale, in place of the catalogue's and the recording's.
     workers
         Processes side by side; as many as there are processors by default. It does not change the result.
     scheduler
@@ -85,7 +85,7 @@ def fit(
     method, progress = method or Method(), progress or Silent()
     chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     observed = recorded_features(cut.fitted)
-    declared = Summaries.of(observed, stages.measurable(model, features), tolerance)
+    declared = stages.declared_summaries(model, cut.fitted, observed, features, tolerance)
 
     run = Run(out)
     decided = stages.decisions(recording, chosen, step, model, declared, method, seed)

@@ -106,7 +106,7 @@ class Fit:
     def summaries(self) -> Summaries:
         """The summaries that were fitted, with the tolerances as declared."""
         decided = self.decisions["summaries"]
-        return Summaries.declared(self.observed, decided["names"], decided["tolerance"])
+        return Summaries.declared(self.observed, decided["names"], decided["tolerance"], decided.get("tolerance_from"))
 
     @cached_property
     def rounds(self) -> tuple[Round, ...]:

@@ -192,6 +192,18 @@ def test_what_is_lost_is_computed_again_to_the_same(done: Fit, cell: Path, tmp_p
     assert results(copy) == results(done.run.path)
 
 
+def test_a_run_from_before_sources_of_tolerances_were_kept_is_the_same_run(
+    done: Fit, cell: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(done.run.path, copy)
+    file = copy / "run.toml"
+    text = file.read_text(encoding="utf-8")
+    assert "[decisions.summaries.tolerance_from]\n" in text
+    file.write_text(text.replace("[decisions.summaries.tolerance_from]\n", ""), encoding="utf-8")
+    assert tiny_fit(cell, copy).summaries.sources == {}
+
+
 def test_other_decisions_are_refused(done: Fit, cell: Path) -> None:
     for changed in ({"seed": 4}, {"sweeps": "odd"}, {"method": nf.Method()}, {"tolerance": {"spike_count": 1.0}}):
         with pytest.raises(RunDirectoryError, match="another run"):

@@ -95,7 +95,7 @@ class Conflicts:
                 f"None of {self.of:,} simulations has the cell's {given}: "
                 f"the nearest are {self.distance:.1f} tolerances off on average."
             )
-        start = f"The {self.alike} of {self.of:,} simulations most like the cell in its {given}"
+        start = f"The {self.alike} of {self.of:,} simulations most like the cell in its {given}, counted in tolerances,"
         if not self.found:
             return f"{start} agree with it elsewhere too."
         told = self.told()

@@ -63,7 +63,7 @@ class Miss:
             return f"{self.label}: recorded {self.recorded:.3g}{unit}, {undefined}."
         return (
             f"{self.label}: recorded {self.recorded:.3g}{unit}, predicted {self.median:.3g}{unit} "
-            f"(90 % {self.low:.3g} to {self.high:.3g}), {abs(self.distance):.1f} standard deviations apart."
+            f"(90 % {self.low:.3g} to {self.high:.3g}), {abs(self.distance):.1f} sd apart."
         )
 
 

@@ -127,7 +127,7 @@ def decide(
         worst = sorted(missed, key=lambda m: -abs(m.distance))
         listed = " ".join(_sentence(m) for m in worst[:_LISTED])
         more = f" And {len(worst) - _LISTED} more." if len(worst) > _LISTED else ""
-        reasons.append(f"Missed by the fit: {listed}{more}")
+        reasons.append(f"Missed by the fit (sd: tolerance and prediction together): {listed}{more}")
     where = "still lies outside" if fails else "lies among"
     reasons.append(
         f"Up to the stated tolerances the cell {where} the last round's simulations (p = {fitted.p_value:.2g})."

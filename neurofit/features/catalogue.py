@@ -49,6 +49,11 @@ class Feature:
     meaning: str
     source: str
 
+    def size(self, tolerance: float) -> str:
+        """A tolerance with its unit: ``2 mV``, ``20 %`` on a logarithmic scale, ``0.35``."""
+        unit = "" if self.unit == "1" else self.unit
+        return (f"{100 * tolerance:.3g} %" if self.scale == "log" else f"{tolerance:.3g} {unit}").strip()
+
 
 # Counts: the variance .12 of Bernaerts et al. 2025, so that a miss of one spike is three tolerances. Voltages: a few
 # mV, what junction potentials are known to. Times and resistances: 15 to 30 %.

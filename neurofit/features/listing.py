@@ -21,8 +21,9 @@ have (no spike, so no latency) is undefined: masked, never a number that stands 
 The *tolerance* is how far model and cell may lie apart and still be called alike, as a standard deviation: in the
 feature's unit, or in per cent for features on a logarithmic scale. It enters training as noise on the simulated
 features; `neurofit fit --tolerance feature=value` changes it (for a logarithmic one the value is a natural logarithm:
-0.2 is about 20 %). The counts' is the square root of the variance 0.12 of Bernaerts et al. 2025; the others are round
-numbers for what repeats and junction potentials do. Features in **bold** are fitted by default, if the cell has them.
+0.2 is about 20 %), and a recording whose repeats or drift ask for more has a wider one ([method.md](method.md)). The
+counts' is the square root of the variance 0.12 of Bernaerts et al. 2025; the others are round numbers for what repeats
+and junction potentials do. Features in **bold** are fitted by default, if the cell has them.
 
 *Side* is what the verdict counts by: passive, firing, spike shape; *rig* is what the equipment adds. *By* is eFEL's
 name where the definition is eFEL's. These are worked out for all sweeps of all simulations at once, and equal what eFEL
@@ -59,6 +60,5 @@ def features_page() -> str:
 def _cells(feature: Feature, fitted: str) -> tuple[str, ...]:
     name = fitted.format(feature.name) if feature.name in SUMMARIES else feature.name
     unit = "" if feature.unit == "1" else feature.unit
-    size = f"{100 * feature.tolerance:.0f} %" if feature.scale == "log" else f"{feature.tolerance:g} {unit}"
     by = "" if feature.source == "neurofit" else feature.source
-    return name, unit, size.strip(), feature.aspect, f"{feature.label}: {feature.meaning}", by
+    return name, unit, feature.size(feature.tolerance), feature.aspect, f"{feature.label}: {feature.meaning}", by

@@ -4,8 +4,9 @@ Three decisions live here, and the run directory records each of them:
 
 * *Which* features: those of the catalogue's default list (or the user's) that are defined in the observation. A
   feature the cell does not have (no spike, no latency) is already told by its spike count.
-* *Tolerance*: every summary gets Gaussian noise with the standard deviation its feature states, drawn anew in every
-  epoch of training. The posterior is then that of a model which explains the cell up to those tolerances.
+* *Tolerance*: every summary gets Gaussian noise of a standard deviation that the user, the recording or the catalogue
+  states, drawn anew in every epoch of training. The posterior is then that of a model which explains the cell up to
+  those tolerances.
 * *Undefined* in a simulation: the value is set far from the observation and a flag says that it was not there. What
   hardly any simulation defines is left out of the network's input: it could not know what to make of the observation's.
   A network of the summaries' own density (NLE) gets no flags, which have none; there the far value carries noise too.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
@@ -27,6 +28,7 @@ from neurofit.errors import BadInput
 from neurofit.features import ALWAYS_DEFINED, FEATURES, SUMMARIES, FeatureTable
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
+from neurofit.infer.tolerance import CATALOGUE, GIVEN, Tolerance
 
 # Differences are squashed by asinh beyond this many tolerances: near the observation the network sees them as they
 # are, far away only roughly how far.
@@ -57,6 +59,8 @@ class Summaries:
         Positions of the summaries that are left out of the network's input.
     numbers
         Is the network to learn a density of its input? Then nothing in it may be the same in many simulations.
+    sources
+        ``{feature: where its tolerance comes from}``, of those that are not the catalogue's.
     """
 
     names: tuple[str, ...]
@@ -66,12 +70,14 @@ class Summaries:
     flagged: tuple[int, ...]
     unseen: tuple[int, ...] = ()
     numbers: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(
         observed: FeatureTable,
         features: Sequence[str] = SUMMARIES,
         tolerance: Mapping[str, float] | None = None,
+        measured: Mapping[str, Tolerance] | None = None,
     ) -> Summaries:
         """Choose the summaries of one observed row.
 
@@ -82,7 +88,9 @@ class Summaries:
         features
             Names from the catalogue.
         tolerance
-            ``{feature: standard deviation}`` in place of the catalogue's.
+            ``{feature: standard deviation}``, the user's, in place of every other.
+        measured
+            The recording's, in place of the catalogue's: from :func:`neurofit.infer.tolerance.tolerances_from`.
 
         Raises
         ------
@@ -107,19 +115,32 @@ class Summaries:
                 "none of the features is defined in the observation", expected=", ".join(features or SUMMARIES)
             )
         names = tuple(name for name, defined in zip(table.names, keep, strict=True) if defined)
+        decided = dict(measured or {}) | {name: Tolerance(value, GIVEN) for name, value in given.items()}
         specs = [feature_of(name) for name in names]
-        return Summaries.declared(table, names, [given.get(f.name, f.tolerance) for f in specs])
+        values = [decided[f.name].value if f.name in decided else f.tolerance for f in specs]
+        sources = {f.name: decided[f.name].source for f in specs if f.name in decided}
+        return Summaries.declared(table, names, values, sources)
 
     @staticmethod
-    def declared(observed: FeatureTable, names: Sequence[str], tolerance: Sequence[float]) -> Summaries:
-        """The summaries of a run, from what it decided and the observation."""
+    def declared(
+        observed: FeatureTable,
+        names: Sequence[str],
+        tolerance: Sequence[float],
+        sources: Mapping[str, str] | None = None,
+    ) -> Summaries:
+        """The summaries of a run, from what it decided and the observation.
+
+        A tolerance without a source that is not the catalogue's was given by the user.
+        """
         specs = [feature_of(name) for name in names]
+        implied = {f.name: GIVEN for f, value in zip(specs, tolerance, strict=True) if value != f.tolerance}
         return Summaries(
             tuple(names),
             observed.select(names).values[0],
             np.array(tolerance, dtype=np.float64),
             np.array([f.scale == "log" for f in specs]),
             tuple(j for j, f in enumerate(specs) if f.name not in ALWAYS_DEFINED),
+            sources=implied | dict(sources or {}),
         )
 
     def __len__(self) -> int:
@@ -129,6 +150,18 @@ class Summaries:
         """A feature's tolerance, as declared here or, where it is no summary, by the catalogue."""
         own = [t for name, t in zip(self.names, self.tolerance, strict=True) if feature_of(name).name == feature]
         return float(own[0]) if own else FEATURES[feature].tolerance
+
+    def source_of(self, feature: str) -> str:
+        """Where its tolerance comes from, in words."""
+        return self.sources.get(feature, CATALOGUE)
+
+    def sources_said(self) -> tuple[str, ...]:
+        """``resting potential 6.3 mV (drift of the rest: ...)``: the tolerances that are not the catalogue's."""
+        by_source: dict[str, list[str]] = {}
+        for name, source in self.sources.items():
+            size = FEATURES[name].size(self.tolerance_of(name))
+            by_source.setdefault(source, []).append(f"{FEATURES[name].label} {size}")
+        return tuple(f"{', '.join(sizes)} ({source})" for source, sizes in by_source.items())
 
     def deviations(self, table: FeatureTable) -> NDArray[np.float64]:
         """How far each simulation lies from the observation, ``[row, summary]`` in tolerances; NaN where undefined."""
@@ -199,6 +232,7 @@ class Summaries:
             "flagged": list(self.flagged),
             "unseen": list(self.unseen),
             "numbers": self.numbers,
+            "sources": dict(self.sources),
         }
 
     @staticmethod
@@ -211,6 +245,7 @@ class Summaries:
             tuple(values["flagged"]),
             tuple(values["unseen"]),
             values["numbers"],
+            dict(values["sources"]),
         )
 
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from neurofit.result import Fit
 
 CHECKS = {
-    "prior-summary": "features, against the prior",
+    "prior-summary": "features, tolerances included, against the prior",
     "prior-raw": "raw voltage, against the prior",
-    "fit-summary": "features, against the last round",
+    "fit-summary": "features, tolerances included, against the last round",
     "fit-raw": "raw voltage, against the last round",
 }
 

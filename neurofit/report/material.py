@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from neurofit.check.predictive import MISSED, compare
 from neurofit.features.catalogue import PER_CELL, feature_of
 from neurofit.features.table import on_scale
+from neurofit.infer.tolerance import CATALOGUE
 from neurofit.recording import Recording
 from neurofit.report.words import sweep_numbers
 from neurofit.stages import SimulationSet
@@ -85,6 +86,8 @@ class FeatureRow:
         Share of the predictions in which it is not.
     tolerance
         As declared, on the feature's scale; natural-logarithm units where ``log``.
+    source
+        Where the tolerance comes from, in words.
     widened
         Factor on the tolerance in the last round's training; ``None`` for a feature that was not fitted.
     distance
@@ -101,6 +104,7 @@ class FeatureRow:
     high: float | None
     undefined: float
     tolerance: float
+    source: str
     widened: float | None
     distance: float | None
 
@@ -162,9 +166,12 @@ class Material:
     @cached_property
     def features(self) -> tuple[FeatureRow, ...]:
         """Every fitted feature, in the catalogue's order."""
-        last = self.fit.rounds[-1].summaries
-        widened = dict(zip(last.names, last.tolerance / self.fit.summaries.tolerance, strict=True))
-        return tuple(_row(miss, float(widened[miss["name"]])) for miss in self.fit.findings_of_fit["misses"])
+        last, declared = self.fit.rounds[-1].summaries, self.fit.summaries
+        widened = dict(zip(last.names, last.tolerance / declared.tolerance, strict=True))
+        return tuple(
+            _row(miss, declared.source_of(feature_of(miss["name"]).name), float(widened[miss["name"]]))
+            for miss in self.fit.findings_of_fit["misses"]
+        )
 
     @cached_property
     def not_fitted(self) -> tuple[FeatureRow, ...]:
@@ -186,7 +193,8 @@ class Material:
                 np.array([feature.scale == "log"]),
                 [about],
             )[0]
-            rows.append(_row({**vars(miss), **({} if has_it else {"recorded": None, "distance": None})}, None))
+            missing = {} if has_it else {"recorded": None, "distance": None}
+            rows.append(_row({**vars(miss), **missing}, CATALOGUE, None))
         return tuple(rows)
 
     @cached_property
@@ -210,7 +218,7 @@ class Material:
         return [row for row in self.features if row.side == name]
 
 
-def _row(miss: Mapping[str, Any], widened: float | None) -> FeatureRow:
+def _row(miss: Mapping[str, Any], source: str, widened: float | None) -> FeatureRow:
     def known(value: float | None) -> float | None:
         return None if value is None or math.isnan(value) else float(value)
 
@@ -225,6 +233,7 @@ def _row(miss: Mapping[str, Any], widened: float | None) -> FeatureRow:
         known(miss["high"]),
         float(miss["undefined"]),
         float(miss["tolerance"]),
+        source,
         widened,
         known(miss["distance"]),
     )

@@ -1,7 +1,8 @@
 """A fit's posterior as a netCDF file that ArviZ and xarray read (the extra ``arviz``); nothing in it is pickled.
 
 Groups as ArviZ names them: ``posterior``, ``sample_stats`` (``lp``), ``prior``, ``observed_data`` and
-``posterior_predictive`` of the fitted sweeps. Every variable has its ``units``.
+``posterior_predictive`` of the fitted sweeps. Every variable has its ``units``, and a fitted feature of
+``observed_data`` the ``tolerance`` that the posterior was inferred with, on its ``scale``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from neurofit.features.catalogue import FEATURES, feature_of
 if TYPE_CHECKING:
     import xarray
 
+    from neurofit.infer import Summaries
     from neurofit.result import Fit
 
 FORMAT = 1
@@ -53,7 +55,7 @@ def to_datatree(fit: Fit, n: int) -> xarray.DataTree:
         "posterior": _parameters(fit, draws.to_numpy()),
         "sample_stats": xarray.Dataset({"lp": log_prob}, _draws(np.arange(n))),
         "prior": _parameters(fit, prior),
-        "observed_data": _features(fit.observed),
+        "observed_data": _with_tolerances(_features(fit.observed), fit.summaries),
         "posterior_predictive": _features(predicted.features.rows(valid), valid),
     }
     recording = fit.decisions["recording"]
@@ -124,6 +126,16 @@ def _parameters(fit: Fit, theta: NDArray[np.float64]) -> xarray.Dataset:
         for p, column in zip(free, theta.T, strict=True)
     }
     return _xarray().Dataset(variables, _draws(np.arange(len(theta))))
+
+
+def _with_tolerances(observed: xarray.Dataset, declared: Summaries) -> xarray.Dataset:
+    for name in dict.fromkeys(feature_of(column).name for column in declared.names):
+        observed[name].attrs |= {
+            "tolerance": declared.tolerance_of(name),
+            "tolerance_from": declared.source_of(name),
+            "scale": FEATURES[name].scale,
+        }
+    return observed
 
 
 def _draws(numbers: NDArray[np.intp]) -> dict[str, Any]:

@@ -135,7 +135,8 @@ def summary_lines(fit: Fit, level: float = 0.9, truth: Truth | None = None) -> I
     any_known = bool(np.isfinite(true).any())
     shown = Table(
         "parameter", "unit", "median", said, f"{said} HDI", "MAP", f"prior {said}", "contraction",
-        *(["truth"] if any_known else []), "remark", title="Posterior", box=box.SIMPLE, pad_edge=False,
+        *(["truth"] if any_known else []), "remark",
+        title="Posterior up to the tolerances", box=box.SIMPLE, pad_edge=False,
     )  # fmt: skip
     for (name, row), value in zip(table.iterrows(), true, strict=True):
         intervals = [("", low, high), ("HDI ", "low", "high"), ("prior ", low, high)]

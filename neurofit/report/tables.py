@@ -76,7 +76,7 @@ def closing_lines(fit: Fit) -> Iterator[Any]:
     """What a run says when it is done: parameters, spike counts, verdict, and where everything is."""
     from rich.table import Table
 
-    parameters = Table("parameter", "unit", "median", "90 %", "prior", "remark", title="Posterior")
+    parameters = Table("parameter", "unit", "median", "90 %", "prior", "remark", title="Posterior up to the tolerances")
     for name, row in fit.parameters.iterrows():
         interval = f"{row['5 %']:.4g} to {row['95 %']:.4g}"
         parameters.add_row(
@@ -97,12 +97,14 @@ def closing_lines(fit: Fit) -> Iterator[Any]:
                 band + ("" if inside else "  *"),
             )
         counts.add_section()
+    error = fit.findings_of_fit["counts"]["fitted"]["error"]
+    counts.caption = f"90 %: of the model's counts with an error of {error:.2g} spikes, tolerance and misses of the fit"
     yield counts
     yield from count_sentences(fit)
     yield ""
     yield str(fit.verdict)
     yield ""
-    yield fit.findings_of_fit["calibration"]["sentence"]
+    yield f"Calibration, tolerances included: {fit.findings_of_fit['calibration']['sentence']}"
     yield _counted(fit)
     yield f"Everything is in {fit.run.path}: report.html, posterior.csv, parameters.csv, run.toml"
     yield f"Report: {fit.run / 'report.html'}"

@@ -55,6 +55,8 @@ def check_prior(
     def near() -> dict[str, Any]:
         return _nearness(prior, fitted, declared, stream_seed(seed, "check", 3)).to_dict()
 
+    if own := declared.sources_said():
+        progress.say(f"Tolerances that are not the catalogue's: {'; '.join(own)}.")
     with progress.bar("Checking the prior", 3) as advance:
         said = _both_spaces(run, "prior", prior, fitted, declared, PRIOR, seed, advance)["summary"]
         reach = Nearness.from_dict(run.json(NEARNESS, near))

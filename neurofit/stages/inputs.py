@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofit.features import FEATURES
+from neurofit.features import FEATURES, FeatureTable
 from neurofit.infer import Method, Summaries
+from neurofit.infer.tolerance import tolerances_from
 from neurofit.progress import Progress
 from neurofit.recording import Finding, Recording, Source, parse_sweeps
 from neurofit.recording.split import Split, split
@@ -40,6 +41,19 @@ def measurable(model: Model, features: Sequence[str]) -> list[str]:
     return [name for name in features if name not in drawn]
 
 
+def declared_summaries(
+    model: Model,
+    fitted: Recording,
+    observed: FeatureTable,
+    features: Sequence[str],
+    tolerance: Mapping[str, float] | None,
+) -> Summaries:
+    """What a fit compares: the features that mean something, with the user's, the recording's or default tolerances."""
+    chosen = measurable(model, features)
+    measured = tolerances_from(fitted, observed, chosen, records_current=model.parsed.records_current)
+    return Summaries.of(observed, chosen, tolerance, measured)
+
+
 def decisions(
     recording: Recording,
     sweeps: Sequence[int],
@@ -52,7 +66,12 @@ def decisions(
     """Everything that decides a run's result, as plain values; two runs with the same are the same run."""
     return {
         **inputs_decided(recording, sweeps, step, model),
-        "summaries": {"names": list(declared.names), "tolerance": declared.tolerance.tolist()},
+        "summaries": {
+            "names": list(declared.names),
+            "tolerance": declared.tolerance.tolist(),
+            # of those that are not the catalogue's, so that runs from before it was kept are the same runs
+            "tolerance_from": dict(declared.sources),
+        },
         "method": method.to_dict(),
         "seed": seed,
     }

@@ -79,6 +79,15 @@ class Parsed:
         return any("white_noise" in equation.formula.names for equation in self.equations)
 
     @property
+    def records_current(self) -> bool:
+        """Does the injected current reach what the electrode reports other than through the membrane, as over R_s?"""
+        names: set[str] = set(self.recorded.names)
+        # what the recorded voltage is made of, opened as far as it goes; the membrane stays closed
+        while more := {n for e in self.equations if e.name in names - {"v"} for n in e.formula.names} - names:
+            names |= more
+        return "I_inj" in names
+
+    @property
     def text(self) -> str:
         """The equations as Brian2 reads them."""
         return "\n".join(map(str, self.equations))

@@ -18,10 +18,10 @@ WICKED = "<script>alert(1)<b>&'.abf"
 METHOD = nf.Method(rounds=2, simulations=230, members=1, schedule=nf.Schedule(epochs=3))
 
 
-def cell(levels_pa: tuple[float, ...]) -> Recording:
+def cell(levels_pa: tuple[float, ...], drift_mv: float = 0.0) -> Recording:
     """A synthetic cell that fires above 60 pA, with spikes whose shape an integrate-and-fire model does not have."""
     warning = Finding("drift", "warning", "The rest drifts <i>by</i> 2 mV.", (0,))
-    made = Cell(levels_pa=levels_pa, dt_ms=0.1, rest_mv=-68.0).record()
+    made = Cell(levels_pa=levels_pa, dt_ms=0.1, rest_mv=-68.0, drift_mv=drift_mv).record()
     return replace(made, source=Source(f"cells/{WICKED}", "0" * 64, "synthetic", "protocol"), findings=(warning,))
 
 
@@ -38,10 +38,11 @@ def three_parameters(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def fit(tmp_path_factory: pytest.TempPathFactory) -> nf.Fit:
-    """Five sweeps, three of them fitted; a model without spike shapes."""
+    """Five sweeps, three of them fitted, whose rest drifts; a model without spike shapes; a tolerance of the user's."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    recording = cell((-80.0, 20.0, 90.0, 150.0, 220.0))
-    return nf.fit(recording, nf.load_model("lif"), out, sweeps="even", method=METHOD, workers=1)
+    recording = cell((-80.0, 20.0, 90.0, 150.0, 220.0), drift_mv=6.0)
+    given = {"latency": 0.3}
+    return nf.fit(recording, nf.load_model("lif"), out, sweeps="even", method=METHOD, workers=1, tolerance=given)
 
 
 @pytest.fixture(scope="session")

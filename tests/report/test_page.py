@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from neurofit.check.predictive import compare
 from neurofit.progress import Silent
 from neurofit.report import write_report
 from neurofit.report.words import number, p_value
+from neurofit.stages import check_prior
 from tests.report.conftest import WICKED
 from tests.report.reading import Reading
 
@@ -128,6 +130,63 @@ def test_features_are_the_runs(read: Reading, fit: nf.Fit) -> None:
         assert ("missed" in row[7]) == (abs(miss["distance"]) > 2)
 
 
+def test_every_tolerance_says_where_it_comes_from(read: Reading, fit: nf.Fit, page: str) -> None:
+    sources = {"latency": "given by the user", "resting_potential": "drift of the rest", "sag": "catalogue"}
+    rows = {row[0]: row for table in read.tables for row in table if len(row) == 8}
+    for miss in fit.findings_of_fit["misses"]:
+        if (name := miss["name"].partition("@")[0]) in sources:
+            row = next(row for label, row in rows.items() if label.startswith(miss["label"]))
+            assert row[5].strip().endswith(sources.pop(name))
+    assert not sources
+    settings = "the catalogue's, but for latency to the first spike 30 % (given by the user); "
+    assert settings in read.text
+    # the methods name what the recording decided; the command repeats what the user did
+    assert ", that of steady-state voltage and resting potential from what the recording itself shows" in read.text
+    assert "tolerance={'latency': 0.3}," in page.replace("&#39;", "'")
+    decided = fit.decisions["summaries"]["tolerance_from"]
+    assert set(decided) == {"latency", "steady_state_voltage", "resting_potential"}
+    assert dict(fit.summaries.sources) == decided
+
+
+def test_the_terminal_names_the_tolerances_that_are_not_the_catalogues(fit: nf.Fit) -> None:
+    class Said(Silent):
+        def say(self, text: str) -> None:
+            lines.append(text)
+
+    lines: list[str] = []
+    prior = fit.simulations("round 1")
+    check_prior(fit.run, prior, fit.split.fitted, fit.summaries, seed=fit.seed, progress=Said())
+    assert lines[0].startswith("Tolerances that are not the catalogue's: latency to the first spike 30 % (given by the")
+    assert "(drift of the rest: -68.0 to -62.0 mV over 3 sweeps)." in lines[0]
+
+
+def test_what_depends_on_the_tolerances_says_so(read: Reading, fit: nf.Fit) -> None:
+    from rich.console import Console
+
+    from neurofit.report.posterior import pair_plot, summary_lines
+    from neurofit.report.tables import closing_lines
+
+    for words in (
+        "here and in the figures up to the tolerances of the features",
+        "the tolerance, and what the fit misses on the fitted sweeps",
+        "of tolerance and prediction together, from the median prediction",
+        "in the tolerances that the round trained with",
+        "agrees with the model and the stated tolerances",
+        "if they are weighted by the tolerances as declared",
+    ):
+        assert words in read.text, words
+    (legend,) = pair_plot(fit).legends
+    assert "up to the tolerances" in legend.get_texts()[0].get_text()
+    for lines in (summary_lines(fit), closing_lines(fit)):
+        console = Console(width=160, record=True, file=io.StringIO())
+        for line in lines:
+            console.print(line)
+        text = " ".join(console.export_text().split())
+        assert "Posterior up to the tolerances" in text
+    assert "Calibration, tolerances included: 90 % regions" in text
+    assert "spikes, tolerance and misses of the fit" in text
+
+
 def test_parameters_are_the_runs(read: Reading, fit: nf.Fit) -> None:
     rows = {row[0]: row for row in read.table("parameter", "prior")}
     assert set(rows) == set(fit.model.free)
@@ -211,6 +270,7 @@ def test_the_script_to_repeat_the_run_is_the_run(fit: nf.Fit, read: Reading, mon
     assert called["seed"] == fit.seed
     assert "features" not in called
     assert called["sweeps"] == fit.decisions["recording"]["sweeps"]
+    assert called["tolerance"] == {"latency": 0.3}  # the recording's own follow from it again
 
 
 def test_figures_do_not_touch_pyplot(page: str) -> None:

@@ -194,6 +194,9 @@ def test_the_netcdf_file_holds_recorded_and_predicted_features(fit: nf.Fit) -> N
     assert observed["resting_potential"].dims == ()
     assert observed["resting_potential"].attrs["units"] == "mV"
     assert observed["level"].attrs["units"] == "pA"
+    assert (observed["latency"].attrs["tolerance"], observed["latency"].attrs["scale"]) == (0.3, "log")
+    assert observed["resting_potential"].attrs["tolerance_from"].startswith("drift of the rest: ")
+    assert "tolerance" not in observed["rest_sd"].attrs  # not fitted
     simulated = fit.simulations("predicted fitted")
     table = simulated.features.rows(simulated.valid)
     for name in ("resting_potential", "input_resistance"):

@@ -13,7 +13,7 @@ from brian2.parsing.sympytools import str_to_sympy
 
 from neurofit.errors import ParameterError, TemplateError
 from neurofit.resources import resource_dir
-from neurofit.template import Model, copy_model, list_models, load_model, parse_model
+from neurofit.template import Model, copy_model, find_model, list_models, load_model, parse_model
 from neurofit.template.linear import NotLinear, linear_coefficients
 from neurofit.template.names import why_taken
 from neurofit.template.units import UNITS, meant_unit, parse_unit, si_unit
@@ -271,3 +271,22 @@ def test_another_time_step_is_the_same_model() -> None:
     assert finer.sha256 == model.sha256
     same = {field.name for field in dataclasses.fields(Model)} - {"dt_ms"}
     assert all(getattr(finer, name) is getattr(model, name) for name in same)
+
+
+@pytest.mark.parametrize(
+    ("over", "more", "records"),
+    [
+        ("0*mV", "", False),
+        ("R_s*I_inj", "", True),
+        ("shift", "shift = R_s*I_inj : volt", True),
+        ("shift", "shift = R_s*I_leak : volt", False),
+        ("u", "du/dt = (R_s*I_inj - u)/(0.1*ms) : volt", True),
+    ],
+)
+def test_a_template_says_whether_the_electrode_feels_the_current(over: str, more: str, records: bool) -> None:
+    text = find_model("hh_pospischil").read_text(encoding="utf-8").replace("+ R_s*I_inj", f"+ {over}")
+    # its parameter has to be used
+    text = text.replace("I_leak = g_leak*", f"{more}\nI_leak = (1 + 0*R_s*g_leak)*g_leak*", 1)
+    if more.startswith("du/dt"):
+        text = text.replace('v = "rest"', 'v = "rest"\nu = "0*mV"', 1)
+    assert parse_model(text, "edited.toml").parsed.records_current is records

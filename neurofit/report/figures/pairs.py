@@ -77,7 +77,7 @@ def pair_figure(
                 axes.plot(best[j], best[i], **_MAP)
                 axes.axvline(true[j], **_TRUTH)
                 axes.axhline(true[i], **_TRUTH)
-        handles: list[Line2D | Patch] = [_patch(FITTED, "posterior (lines: 50, 90 %)")]
+        handles: list[Line2D | Patch] = [_patch(FITTED, "posterior (lines: 50, 90 %),\nup to the tolerances")]
         if priors:
             handles.append(_patch(FAINT, "prior"))
         if map_values is not None:
@@ -125,7 +125,8 @@ def conditional_figure(
                 scale = (x if log[j] else np.ones_like(x)) * (y if log[i] else np.ones_like(y))[:, None]
                 _density(axes, density * scale, _scaled(x, [log[j]] * len(x)), _scaled(y, [log[i]] * len(y)))
                 axes.plot(point[j], point[i], **_MAP)
-        _key(fig, len(labels), [_patch(FITTED, "density (lines: 50, 90 %)"), Line2D([], [], **_MAP, label="the point")])
+        density_key = _patch(FITTED, "density (lines: 50, 90 %),\nup to the tolerances")
+        _key(fig, len(labels), [density_key, Line2D([], [], **_MAP, label="the point")])
     return fig
 
 

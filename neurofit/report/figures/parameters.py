@@ -93,7 +93,7 @@ def marginals_figure(
             axes.set_axis_off()
         handles: list[Line2D | Patch] = [
             Patch(facecolor=FAINT, alpha=0.35, label="prior"),
-            Patch(facecolor=FITTED, alpha=0.5, label="posterior"),
+            Patch(facecolor=FITTED, alpha=0.5, label="posterior,\nup to the tolerances"),
             Line2D([], [], color=INK, marker="o", markerfacecolor="white", linewidth=2.2, label="median, 90 %"),
             Line2D([], [], color=WARNING, marker="v", ls="", label="MAP"),
         ]

@@ -73,6 +73,7 @@ def _cells(row: FeatureRow) -> dict[str, Any]:
     pretty = unit(row.unit)
     feature = feature_of(row.name)
     scale = f"{100 * row.tolerance:.3g} %" if row.log else f"{number(row.tolerance)} {pretty}".strip()
+    origin, _, found = row.source.partition(": ")
     widened = ""
     if row.widened is not None and row.widened >= WIDENED:
         widened = f"× {number(row.widened, 2)}"
@@ -84,6 +85,8 @@ def _cells(row: FeatureRow) -> dict[str, Any]:
         "band": interval(row.low, row.high),
         "undefined": percent(row.undefined) if row.undefined > 0 else "",
         "tolerance": scale,
+        "origin": origin,
+        "origin_found": ohms(found),
         "widened": widened,
         "distance": _distance(row),
         "missed": row.missed,

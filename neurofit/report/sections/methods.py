@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from neurofit.infer import Method
+from neurofit.features.catalogue import FEATURES
+from neurofit.infer import Method, Summaries
+from neurofit.infer.tolerance import GIVEN
 from neurofit.report.material import Material
-from neurofit.report.words import plural
+from neurofit.report.words import listed, plural
 
 # Text, and its address: DOI or arXiv. Each package's own page says what to cite.
 CITATIONS = {
@@ -147,6 +149,7 @@ def methods(material: Material) -> str:
         f"{plural(m.rounds, 'round')} of {plural(m.simulations, 'simulation')} with {networks} (sbi {versions['sbi']}, "
         "Boelts et al. 2025). Every feature was given a Gaussian tolerance, added to the simulations as noise "
         "(Bernaerts et al. 2025)"
+        + _measured(fit.summaries)
         + (
             f"; the tolerances of {plural(len(widened), 'passive or spike-shape feature')} that no simulation reached "
             "were widened by what the nearest ones missed."
@@ -162,6 +165,12 @@ def methods(material: Material) -> str:
         f"The model was judged {fit.verdict.word}.",
     ]
     return " ".join(text)
+
+
+def _measured(declared: Summaries) -> str:
+    """Whose tolerances the recording set, in a clause."""
+    features = [FEATURES[name].label for name, source in declared.sources.items() if source != GIVEN]
+    return f", that of {listed(features)} from what the recording itself shows" if features else ""
 
 
 def _lower(title: str) -> str:

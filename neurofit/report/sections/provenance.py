@@ -10,12 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 from neurofit.features import SUMMARIES
-from neurofit.features.catalogue import FEATURES, feature_of
+from neurofit.features.catalogue import feature_of
 from neurofit.infer import Method, Schedule, Summaries
+from neurofit.infer.tolerance import GIVEN
 from neurofit.recording.recording import ranges
 from neurofit.report.material import Material
 from neurofit.report.sections.methods import cited, methods, network_name, reference
-from neurofit.report.words import plural
+from neurofit.report.words import ohms, plural
 from neurofit.stages import measurable
 
 
@@ -56,6 +57,7 @@ def _settings(material: Material) -> list[tuple[str, str]]:
         ("Recording", fit.decisions["recording"]["path"]),
         ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, step {fit.decisions['recording']['step']}"),
         ("Features", plural(len(material.features), "feature") + ", " + _sweepwise(material)),
+        ("Tolerances", _tolerances(fit.summaries)),
         ("Rounds", f"{m.rounds} of {plural(m.simulations, 'simulation')}, {m.name.upper()}"),
         (
             "Networks",
@@ -72,11 +74,15 @@ def _sweepwise(material: Material) -> str:
     return f"{n} of the whole cell, {len(material.features) - n} of single sweeps"
 
 
-def changed_tolerances(material: Material) -> dict[str, float]:
-    """``{feature: tolerance}`` where the run's is not the catalogue's."""
-    decided = material.fit.decisions["summaries"]
-    given = {feature_of(n).name: float(t) for n, t in zip(decided["names"], decided["tolerance"], strict=True)}
-    return {name: t for name, t in given.items() if t != FEATURES[name].tolerance}
+def _tolerances(declared: Summaries) -> str:
+    own = declared.sources_said()
+    return ohms(f"the catalogue's, but for {'; '.join(own)}") if own else "the catalogue's"
+
+
+def given_tolerances(material: Material) -> dict[str, float]:
+    """``{feature: tolerance}`` of the user; those of the recording follow from it when the run is repeated."""
+    declared = material.fit.summaries
+    return {name: declared.tolerance_of(name) for name, source in declared.sources.items() if source == GIVEN}
 
 
 def chosen_features(material: Material) -> tuple[str, ...] | None:
@@ -105,7 +111,7 @@ def command(material: Material) -> str | None:
     ]  # fmt: skip
     if recording["protocol"]:
         parts += ["--protocol", recording["protocol"]]
-    for name, tolerance in changed_tolerances(material).items():
+    for name, tolerance in given_tolerances(material).items():
         parts += ["--tolerance", f"{name}={tolerance!r}"]
     words = [shlex.quote(part) for part in parts]
     # an option with its value on each line
@@ -145,8 +151,8 @@ def script(material: Material) -> str:
         arguments.append(f"method=nf.Method({', '.join(settings)})")
     if features := chosen_features(material):
         arguments.append(f"features={list(features)!r}")
-    if changed := changed_tolerances(material):
-        arguments.append(f"tolerance={changed!r}")
+    if given := given_tolerances(material):
+        arguments.append(f"tolerance={given!r}")
     lines = ",\n".join(f"    {argument}" for argument in arguments)
     protocol = f", protocol={decided['protocol']!r}" if decided["protocol"] else ""
     return (
@@ -161,9 +167,9 @@ def _files(material: Material, target: Path) -> list[dict[str, str]]:
     """Links to what else the run directory holds, relative to the page."""
     run = material.fit.run
     wanted = {
-        "posterior.csv": "draws of the posterior, a column for each parameter with its unit",
-        "posterior.nc": "posterior, prior, recorded and predicted features, for ArviZ",
-        "parameters.csv": "the table of parameters",
+        "posterior.csv": "draws of the posterior (up to the tolerances), a column for each parameter with its unit",
+        "posterior.nc": "posterior, prior, recorded features with their tolerances and predicted ones, for ArviZ",
+        "parameters.csv": "the table of parameters, up to the tolerances",
         "model.toml": "the template as it was fitted",
         "run.toml": "every decision and version",
         "checks/fit.json": "misses, conflicts, counts, calibration and verdict as numbers",
