@@ -70,7 +70,7 @@ def importance(
     kept = z[rng.random(len(z)) < weight / ceiling]
     assert len(kept) >= n / 4, f"only {len(kept)} of {simulations} were kept"
     return kept[:n], {
-        "simulations": simulations + simulations // 5 + chains * (steps + 20),
+        "simulations": simulations + simulations // 5 + chains * (steps + 1),
         "kept": len(kept),
         "effective_sample_size": effective(log_weight),
     }
@@ -125,30 +125,33 @@ def walkers(problem: Problem, n: int, seed: int, steps: int = 2000) -> Found:
 
     Each half moves along differences of the other, every tenth time by a whole one, which leads from mode to mode. A
     chain keeps the likelihood of the simulation it stands on. The last state of each chain is a draw. Chains start at
-    draws of the prior, the likelier the more often.
+    draws of the prior; in the first steps the likelihood is let in by growing powers, and each time the likelier chains
+    are taken more often.
     """
     rng = np.random.default_rng(seed)
-    z = rng.standard_normal((20 * n, problem.d))
-    likelihood = problem.log_likelihood(z, seed)
-    # to the highest power that leaves a quarter as many effective draws as there are chains
-    power = max(p for p in np.geomspace(1e-4, 1, 100) if effective(p * likelihood) >= n / 4)
-    start = rng.choice(len(z), n, p=np.exp(power * likelihood - logsumexp(power * likelihood)))
-    z, likelihood = z[start], likelihood[start]
+    z = rng.standard_normal((n, problem.d))
+    likelihood, power = problem.log_likelihood(z, seed), 0.0
     halves = np.arange(n // 2), np.arange(n // 2, n)
     taken, history = 0.0, []
     for step in range(steps):
+        if power < 1:
+            more = max(p for p in np.geomspace(1e-6, 1 - power, 100) if effective(p * likelihood) >= n / 3)
+            power, weight = power + more, more * likelihood
+            chosen = rng.choice(n, n, p=np.exp(weight - logsumexp(weight)))
+            z, likelihood = z[chosen], likelihood[chosen]
         for k, (mine, others) in enumerate((halves, halves[::-1])):
             a, b = rng.choice(others, len(mine)), rng.choice(others, len(mine))
             scale = 1.0 if step % 10 == 9 else 2.38 / np.sqrt(2 * problem.d) * rng.uniform(0.3, 1.0, (len(mine), 1))
             there = z[mine] + scale * (z[a] - z[b]) + 1e-4 * rng.standard_normal((len(mine), problem.d))
             value = problem.log_likelihood(there, seed + 2 * step + k + 1)
-            gain = value - likelihood[mine] + 0.5 * ((z[mine] ** 2).sum(axis=1) - (there**2).sum(axis=1))
+            gain = power * (value - likelihood[mine]) + 0.5 * ((z[mine] ** 2).sum(axis=1) - (there**2).sum(axis=1))
             yes = np.log(rng.random(len(mine))) < gain
             z[mine[yes]], likelihood[mine[yes]] = there[yes], value[yes]
             taken += yes.mean() / 2
         if step >= steps // 2 and step % THIN == 0:
             history.append(z.copy())
-    facts = {"chains": n, "steps": steps, "simulations": n * (steps + 20), "accepted": taken / steps}
+    assert power == 1, "too few steps to come to the posterior"
+    facts = {"chains": n, "steps": steps, "simulations": n * (steps + 1), "accepted": taken / steps}
     # with few steps a chain says nothing of its own; many chains from different starts do
     return z, facts | ({"r_hat": split_r_hat(np.stack(history))} if len(history) >= 20 else {})
 
