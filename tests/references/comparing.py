@@ -44,10 +44,14 @@ def compare(draws: Array, reference: Array, seed: int = 1, forest: bool = True) 
     """Compare ``[draw, parameter]`` with a reference; of each, at most :data:`DRAWS` go to the classifiers."""
     n = min(DRAWS, len(draws), len(reference))
     x, y = (torch.as_tensor(each[:n], dtype=torch.float32) for each in (reference, draws))
-    sd = reference.std(axis=0)
     return Comparison(
         float(c2st(x, y, seed=seed, classifier="mlp")),
         float(c2st(x, y, seed=seed, classifier="rf")) if forest else float("nan"),
-        draws.std(axis=0) / sd,
-        (draws.mean(axis=0) - reference.mean(axis=0)) / sd,
+        *moments(draws, reference),
     )
+
+
+def moments(draws: Array, reference: Array) -> tuple[Array, Array]:
+    """Ratio and shift of a :class:`Comparison`."""
+    sd = reference.std(axis=0)
+    return draws.std(axis=0) / sd, (draws.mean(axis=0) - reference.mean(axis=0)) / sd
