@@ -88,9 +88,9 @@ def effective(log_weight: Array) -> float:
 
 
 class Mixture:
-    """A tenth of the prior, and t distributions of ten degrees of freedom where a Gaussian mixture fits ``z``."""
+    """A tenth of the prior, and t distributions of four degrees of freedom where a Gaussian mixture fits ``z``."""
 
-    FREEDOM, PRIOR, PARTS, WIDER = 10.0, 0.1, 4, 1.1
+    FREEDOM, PRIOR, PARTS, WIDER = 4.0, 0.1, 4, 1.1
 
     def __init__(self, z: Array, rng: np.random.Generator) -> None:
         self.d = z.shape[1]

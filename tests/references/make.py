@@ -23,7 +23,7 @@ from tests.references.problems import FOLDER, NAMES, Problem, load
 
 Array = NDArray[np.float64]
 Way = Callable[[Problem, int, int], tuple[Array, dict[str, Any]]]
-KEPT = {"hh_tutorial": 2048, "lif": 1000}
+KEPT = {"hh_tutorial": 2048, "lif": 2000}
 
 # The way whose draws are kept, and another that shares nothing with it but the likelihood.
 FOUND: dict[str, tuple[tuple[str, Way], tuple[str, Way]]] = {
@@ -33,8 +33,8 @@ FOUND: dict[str, tuple[tuple[str, Way], tuple[str, Way]]] = {
     "bent_12": (("walkers", partial(walkers, steps=10_000)), ("importance sampling", importance)),
     "hh_tutorial": (("brute force", brute_force), ("walkers", partial(walkers, steps=40))),
     "lif": (
-        ("importance sampling", partial(importance, simulations=60_000, chains=600, steps=30)),
-        ("walkers", partial(walkers, steps=40)),
+        ("importance sampling", partial(importance, simulations=60_000, chains=600, steps=100)),
+        ("walkers", partial(walkers, steps=150)),
     ),
 }
 
