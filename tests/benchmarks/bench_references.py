@@ -21,7 +21,7 @@ from tests.references.methods import WAYS
 from tests.references.problems import NAMES, load
 
 # Simulations, in all rounds together.
-BUDGETS = {"linear_4": 2000, "crescents": 5000, "hh_tutorial": 3000, "lif": 10_000, "linear_12": 9000, "bent_12": 9000}
+BUDGETS = {"linear_4": 2000, "crescents": 5000, "hh_tutorial": 3000, "lif": 6000, "linear_12": 9000, "bent_12": 9000}
 
 
 def main() -> None:
