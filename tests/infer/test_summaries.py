@@ -122,8 +122,6 @@ def test_what_a_run_decided_gives_the_same_again(summaries):
         assert (again.names, again.flagged, again.unseen) == (each.names, each.flagged, each.unseen)
     declared = Summaries.declared(OBSERVED, summaries.names, summaries.tolerance.tolist())
     assert declared.to_dict() == summaries.to_dict()
-    older = {key: value for key, value in summaries.to_dict().items() if key != "unseen"}
-    assert Summaries.from_dict(older).unseen == ()
 
 
 def test_noise_is_of_the_stated_tolerance(summaries):
