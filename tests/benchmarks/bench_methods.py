@@ -17,19 +17,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from sbi.utils.metrics import c2st
 
 import neurofit as nf
 from neurofit.check.predictive import MISSED
-from neurofit.infer import Cases, assess_held_out
+from neurofit.infer import assess_held_out
 from neurofit.infer.method import NAMES
 from neurofit.progress import Terminal
 from neurofit.threads import one_thread
-from tests.infer.loop import infer
+from tests.infer.loop import fresh_cases, infer
 from tests.infer.toys import Problem, plain_summaries
 
+Array = NDArray[np.float64]
 ROUNDS, SIMULATIONS = 3, 3000
 CELL_ROUNDS, CELL_SIMULATIONS = 3, 5000
 # Cases of the calibration: fewer where a sampler is run for each.
@@ -46,23 +48,28 @@ def method(name: str, rounds: int, simulations: int, members: int) -> nf.Method:
 def on_a_problem(name: str, problem: Problem, members: int, seed: int = 1) -> list[str]:
     """A row of the table."""
     summaries = plain_summaries(problem.s)
+
+    def deviations(z: Array, _: int) -> Array:
+        return problem.deviations(z)
+
     if problem.bent:
         reference = problem.reference()
     else:
         reference = np.random.default_rng(1).multivariate_normal(*problem.exact(), 2000)
-    found = infer(method(name, ROUNDS, SIMULATIONS, members), problem.deviations, summaries, problem.d, seed)
+    chosen = method(name, ROUNDS, SIMULATIONS, members)
+    found = infer(chosen, deviations, summaries, problem.d, seed)
     draws = found.draws(len(reference))
     n = min(len(draws), len(reference))
     told = float(c2st(*(torch.as_tensor(a[:n], dtype=torch.float32) for a in (draws, reference))))
     ratio = draws.std(axis=0) / reference.std(axis=0)
     shift = np.abs(draws.mean(axis=0) - reference.mean(axis=0)) / reference.std(axis=0)
     around = found.came_from.around(found.density, seed)
-    z = around.propose(CASES_SAMPLED if name in ("nle", "nre") else CASES, seed + 1)
-    names = [f"p{j}" for j in range(problem.d)]
-    cases = Cases.of(found.summaries, z, problem.deviations(z), seed, around)
-    checked = assess_held_out(found.density, found.summaries, cases, names)
+    cases = fresh_cases(
+        found.summaries, deviations, around, CASES_SAMPLED if name in ("nle", "nre") else CASES, seed + 1
+    )
+    checked = assess_held_out(found.density, found.summaries, cases, [f"p{j}" for j in range(problem.d)])
     return [
-        name, f"{found.simulating:.0f}", f"{found.training:.0f}", f"{found.calibrating:.0f}", f"{told:.2f}",
+        name, f"{found.proposing:.0f}", f"{found.training:.0f}", f"{found.calibrating:.0f}", f"{told:.2f}",
         f"{np.exp(np.log(ratio).mean()):.2f} ({ratio.min():.2f} to {ratio.max():.2f})", f"{shift.max():.2f}",
         f"{(checked.coverage.values <= 0.9).mean():.2f}", checked.verdict,
     ]  # fmt: skip

@@ -27,8 +27,8 @@ BUDGETS = {"linear_4": 2000, "crescents": 5000, "hh_tutorial": 3000, "lif": 6000
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("problems", nargs="*", default=NAMES)
-    arguments.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
-    arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("--ways", nargs="+", default=["npe", "tsnpe", "sbi"], choices=list(WAYS))
+    arguments.add_argument("--seeds", type=int, default=1)
     arguments.add_argument("--budget", type=int, help="in place of each problem's own")
     options = arguments.parse_args()
     report = sys.stdout.write

@@ -37,58 +37,92 @@ class Found:
         What its simulations came from, out of the prior.
     summaries
         As its networks see them.
-    simulating, training, calibrating
+    proposing, simulating, training, calibrating
         Seconds of this process.
     """
 
     density: Density | Potential
     came_from: Region
     summaries: Summaries
+    proposing: float
     simulating: float
     training: float
     calibrating: float
 
     def draws(self, n: int, seed: int = 0) -> Array:
-        """``[n, parameter]`` inside the region."""
-        z = self.density.sample(2 * n, seed)
+        """``[n, parameter]`` inside the region, or as many as twice that many draws hold."""
+        z = self.density.sample(2 * n if self.came_from.cuts else n, seed)
         return z[self.came_from(z)][:n]
 
 
 def infer(
     method: Method,
-    deviations: Callable[[Array], Array],
+    deviations: Callable[[Array, int], Array],
     summaries: Summaries,
     n_parameters: int,
     seed: int,
     calibrated: bool = True,
 ) -> Found:
-    """As :func:`neurofit.fit` does, given ``deviations`` of ``z`` in tolerances."""
+    """As :func:`neurofit.fit` does.
+
+    Parameters
+    ----------
+    deviations
+        ``(z, seed) -> [row, summary]`` in tolerances, NaN where undefined; a row of NaN is an invalid simulation.
+    calibrated
+        Move and widen the flows' base by ``FITTED`` simulations more.
+    """
     z, found, region, last = np.empty((0, n_parameters)), np.empty((0, len(summaries))), Region(), None
-    simulating = training = 0.0
+    proposing = simulating = training = calibrating = 0.0
     for number in range(1, method.rounds + 1):
-        came_from, begun = region, time.process_time()
-        if last is None:
-            proposed = np.random.default_rng(seed).standard_normal((method.simulations, n_parameters))
-        elif method.truncates:
-            proposed = region.propose(method.simulations, seed * 100 + number)
-        else:
-            proposed = last.density.sample(method.simulations, seed * 100 + number)
-        z, found = np.concatenate([z, proposed]), np.concatenate([found, deviations(proposed)])
-        simulating, begun = simulating + time.process_time() - begun, time.process_time()
-        chosen = usable(z, np.ones(len(z), dtype=bool), region)
-        last = train_ensemble(
-            z[chosen], found[chosen], summaries, method.schedule,
-            seed=seed * 100 + number, members=method.members, workers=1, task=method.task(number),
-        )  # fmt: skip
-        training += time.process_time() - begun
-        if method.truncates:
-            region = region.cut(last.density, method.truncation, method.margin, seed * 100 + number)
+        came_from, own_seed = region, seed * 100 + number
+        with _Clock() as clock:
+            if last is None:
+                proposed = np.random.default_rng([seed, 1]).standard_normal((method.simulations, n_parameters))
+            elif method.truncates:
+                proposed = region.propose(method.simulations, own_seed)
+            else:
+                proposed = last.density.sample(method.simulations, own_seed)
+        proposing += clock.seconds
+        with _Clock() as clock:
+            new = deviations(proposed, seed if number == 1 else own_seed)
+        simulating += clock.seconds
+        z, found = np.concatenate([z, proposed]), np.concatenate([found, new])
+        chosen = usable(z, np.isfinite(found).any(axis=1), region)
+        with _Clock() as clock:
+            last = train_ensemble(
+                z[chosen], found[chosen], summaries.seen_in(found[chosen]), method.schedule,
+                seed=own_seed, members=method.members, workers=1, task=method.task(number),
+            )  # fmt: skip
+            if method.truncates:
+                region = region.cut(last.density, method.truncation, method.margin, own_seed)
+        training += clock.seconds
     assert last is not None
-    density, begun = last.density, time.process_time()
+    density = last.density
     if calibrated and isinstance(density, Density) and density.networks.are_flows:
-        around = came_from.around(density, seed)
-        z = around.propose(FITTED, seed)
-        density = density.rebased(
-            fitting_base(density, Cases.of(last.summaries, z, deviations(z), seed, around, FITTED))
-        )
-    return Found(density, came_from, last.summaries, simulating, training, time.process_time() - begun)
+        with _Clock() as clock:
+            cases = fresh_cases(last.summaries, deviations, came_from.around(density, seed), FITTED, 2 * seed)
+            density = density.rebased(fitting_base(density, cases))
+        calibrating = clock.seconds
+    return Found(density, came_from, last.summaries, proposing, simulating, training, calibrating)
+
+
+def fresh_cases(
+    summaries: Summaries, deviations: Callable[[Array, int], Array], around: Region, n: int, seed: int
+) -> Cases:
+    """Simulations of known parameters in a region."""
+    z = around.propose(n, seed)
+    found = deviations(z, 10**6 + seed)
+    valid = np.isfinite(found).any(axis=1)
+    return Cases.of(summaries, z[valid], found[valid], seed, around, most=n)
+
+
+class _Clock:
+    """Seconds of this process and its threads."""
+
+    def __enter__(self) -> _Clock:
+        self._begun = time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.process_time() - self._begun

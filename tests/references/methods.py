@@ -1,6 +1,6 @@
 """Ways to learn a posterior from simulations, all of one form: ``(problem, budget, seed) -> Answer``.
 
-Ways that draw from the prior are given the same simulations for the same budget and seed.
+Those that draw once from the prior are given the same simulations for the same budget and seed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from sbi.inference import NPE
 
-from neurofit.infer import Method, Region, Schedule, train_ensemble, usable
+from neurofit.infer import Method
 from neurofit.threads import one_thread
+from tests.infer.loop import infer
 from tests.references.problems import Problem
 
 Array = NDArray[np.float64]
@@ -49,54 +50,28 @@ Way = Callable[[Problem, int, int], Answer]
 @lru_cache(maxsize=2)
 def prior_simulations(problem: Problem, n: int, seed: int) -> tuple[Array, Array, float]:
     """``z``, deviations, and the seconds they took."""
-    started = time.perf_counter()
+    started = time.process_time()
     z = np.random.default_rng([seed, 1]).standard_normal((n, problem.d))
     deviations = problem.deviations(z, seed)
-    return z, deviations, time.perf_counter() - started
+    return z, deviations, time.process_time() - started
 
 
-def npe(problem: Problem, budget: int, seed: int, schedule: Schedule | None = None, members: int = 3) -> Answer:
-    """One round of neurofit."""
-    z, deviations, simulating_s = prior_simulations(problem, budget, seed)
-    started = time.perf_counter()
-    valid = np.isfinite(deviations).any(axis=1)
-    z, deviations = z[valid], deviations[valid]
-    with one_thread():
-        ensemble = train_ensemble(
-            z, deviations, problem.summaries.seen_in(deviations), schedule or Schedule(),
-            seed=seed, members=members, workers=1,
-        )  # fmt: skip
-        draws = ensemble.density.sample(DRAWS, seed)
-    return Answer(draws, simulating_s, time.perf_counter() - started)
+def by(name: str, rounds: int = 3, members: int = 3) -> Way:
+    """A method of neurofit, with its default networks; one round of NPE, else ``rounds``.
 
+    To the budget come the simulations that the flows' base is fitted to (none for NLE and NRE).
+    """
 
-def tsnpe(problem: Problem, budget: int, seed: int, method: Method | None = None, rounds: int = 3) -> Answer:
-    """Truncated rounds of neurofit, as a fit goes through them, ``budget`` simulations in all."""
-    method = method or Method()
-    started, simulating_s = time.perf_counter(), 0.0
-    z, deviations, region = np.empty((0, problem.d)), np.empty((0, len(problem.summaries))), Region()
-    density = None
-    with one_thread():
-        for number in range(1, rounds + 1):
-            n = budget * number // rounds - len(z)
-            if density is None:
-                proposed, new, seconds = prior_simulations(problem, n, seed)
-            else:
-                region = region.cut(density, method.truncation, method.margin, seed + number)
-                proposed = region.propose(n, seed + number)
-                before = time.perf_counter()
-                new = problem.deviations(proposed, 1000 * seed + number)
-                seconds = time.perf_counter() - before
-            simulating_s += seconds
-            z, deviations = np.concatenate([z, proposed]), np.concatenate([deviations, new])
-            chosen = usable(z, np.isfinite(deviations).any(axis=1), region)
-            density = train_ensemble(
-                z[chosen], deviations[chosen], problem.summaries.seen_in(deviations[chosen]), method.schedule,
-                seed=seed + number, members=method.members, workers=1,
-            ).density  # fmt: skip
-        draws = density.sample(2 * DRAWS, seed)
-        draws = draws[region(draws)][:DRAWS]
-    return Answer(draws, simulating_s, time.perf_counter() - started - simulating_s)
+    def way(problem: Problem, budget: int, seed: int) -> Answer:
+        own = 1 if name == "npe" else rounds
+        with one_thread():
+            found = infer(
+                Method(name, own, budget // own, members), problem.deviations, problem.summaries, problem.d, seed
+            )
+            draws = found.draws(DRAWS, seed)
+        return Answer(draws, found.simulating, found.proposing + found.training + found.calibrating)
+
+    return way
 
 
 def sbi_npe(problem: Problem, budget: int, seed: int) -> Answer:
@@ -105,7 +80,7 @@ def sbi_npe(problem: Problem, budget: int, seed: int) -> Answer:
     Simulations with an undefined summary are left out, as sbi does: they cannot have made an observation that has it.
     """
     z, deviations, simulating_s = prior_simulations(problem, budget, seed)
-    started = time.perf_counter()
+    started = time.process_time()
     x = deviations + np.random.default_rng([seed, 2]).standard_normal(deviations.shape)
     defined = np.isfinite(x).all(axis=1)
     prior = torch.distributions.MultivariateNormal(torch.zeros(problem.d), torch.eye(problem.d))
@@ -116,7 +91,7 @@ def sbi_npe(problem: Problem, budget: int, seed: int) -> Answer:
         draws = inference.build_posterior().sample(
             (DRAWS,), x=torch.zeros(1, x.shape[1]), show_progress_bars=False
         )  # fmt: skip
-    return Answer(draws.numpy().astype(np.float64), simulating_s, time.perf_counter() - started)
+    return Answer(draws.numpy().astype(np.float64), simulating_s, time.process_time() - started)
 
 
 def _tensor(values: Array) -> torch.Tensor:
@@ -130,4 +105,4 @@ def _quiet():  # type: ignore[no-untyped-def]
         yield
 
 
-WAYS: dict[str, Way] = {"neurofit NPE": npe, "neurofit TSNPE": tsnpe, "sbi NPE": sbi_npe}
+WAYS: dict[str, Way] = {**{name: by(name) for name in ("npe", "tsnpe", "npe-c", "nle", "nre")}, "sbi": sbi_npe}

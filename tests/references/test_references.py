@@ -9,7 +9,7 @@ from neurofit.simulation import batches
 from tests.infer import toys
 from tests.references.comparing import compare, moments
 from tests.references.finding import Mixture, brute_force, closed_form, effective, importance, split_r_hat, walkers
-from tests.references.methods import npe, prior_simulations, tsnpe
+from tests.references.methods import WAYS, prior_simulations
 from tests.references.problems import NAMES, Problem, features_of, load, model_of, stimulus_of
 
 CELLS = [name for name in NAMES if load(name).about["kind"] == "cell"]
@@ -138,7 +138,7 @@ def test_one_round_agrees_with_the_closed_form(name, budget):
     1.01) of the reference's.
     """
     problem = load(name)
-    found = compare(npe(problem, budget, 1).draws, problem.reference(), forest=False)
+    found = compare(WAYS["npe"](problem, budget, 1).draws, problem.reference(), forest=False)
     assert found.network <= 0.6
     assert 0.93 <= found.mean_ratio <= 1.1
 
@@ -151,6 +151,6 @@ def test_three_rounds_agree_with_brute_force_on_the_tutorials_cell():
     simulations comes out 1.26 as wide.
     """
     problem = load("hh_tutorial")
-    found = compare(tsnpe(problem, 3000, 1).draws, problem.reference(), forest=False)
+    found = compare(WAYS["tsnpe"](problem, 3000, 1).draws, problem.reference(), forest=False)
     assert found.network <= 0.6
     assert 0.93 <= found.mean_ratio <= 1.1
