@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from neurofit.report.embed import picture
 from neurofit.report.figures import Curves, calibration_figure, loss_figure, marginal_coverage_figure, nearest_figure
 from neurofit.report.material import Material
 from neurofit.report.words import number, p_value, percent, plural, reasons
+from neurofit.stages.calibrating import FITTED
+
+if TYPE_CHECKING:
+    from neurofit.result import Fit
 
 # The checks that are drawn, with their titles.
 DRAWN = {
@@ -38,13 +42,14 @@ def calibration_section(material: Material) -> dict[str, Any]:
     drawn = int(material.parts[0].predicted.valid.sum())
     return {
         "sentence": calibration["sentence"],
+        "mended": _mended(fit, calibration["base"]),
         "sentences": [check["sentence"] for check in checks.values()],
         "left_out": plural(calibration["left_out"], "simulation") if calibration["left_out"] else "",
         "alarm": percent(calibration["level"] * len(checks)),
         "level": number(calibration["level"], 3),
         "curves": picture(
             calibration_figure(calibration["levels"], panels),
-            f"Calibration on {plural(calibration['n'], 'held-out simulation')}, with the bands that a right posterior "
+            f"Calibration on {plural(calibration['n'], 'simulation')}, with the bands that a right posterior "
             f"stays in: {tests}.",
         ),
         "marginal": picture(
@@ -60,6 +65,18 @@ def calibration_section(material: Material) -> dict[str, Any]:
         "simulations": f"{found['simulations']:,}",
         "leakage": percent(fit.rounds[-1].leakage, 1),
     }
+
+
+def _mended(fit: Fit, base: dict[str, Any]) -> str:
+    """What the simulations around the cell changed in the trained networks."""
+    if not base["shift"]:
+        return "Nothing in the networks was changed after training."
+    moved = np.sqrt(np.square(base["shift"]).sum(axis=1)).mean()
+    return (
+        f"Before these checks, {FITTED:,} other simulations around the cell moved the base of the flows by "
+        f"{moved:.2f} of its standard deviations (over {len(fit.model.free)} parameters together) and widened it by "
+        f"{100 * (base['width'] - 1):.0f} %."
+    )
 
 
 def training_section(material: Material) -> dict[str, Any]:
