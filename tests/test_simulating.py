@@ -104,7 +104,7 @@ def test_the_readme_in_the_directory_works(done: nf.PriorSimulations, monkeypatc
 
 def test_the_first_draws_are_those_of_a_fit(done: nf.PriorSimulations) -> None:
     method = nf.Method(simulations=100)
-    z = stages.propose(None, 1, method, len(done.model.free), seed=3, workers=1, progress=Silent())  # type: ignore[arg-type]
+    z = stages.propose([], method, len(done.model.free), seed=3, workers=1, progress=Silent())
     assert np.array_equal(done.model.prior.from_unbounded(z), done.parameters[:100])
 
 

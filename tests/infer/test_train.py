@@ -102,7 +102,7 @@ def test_learning_by_heart_ends_early_and_ends_the_bar():
     z, deviations = simulations(60)
     held, told = np.arange(30), []
     encode = plain_summaries(PROBLEM.s).encode
-    short = train(z, deviations, held, encode, BY_HEART, 1, lambda *news: told.append(news))
+    short = train(z, deviations, held, encode, BY_HEART, 1, progress=lambda *news: told.append(news))
     whole = train(z, deviations, held, encode, replace(BY_HEART, patience=1.0), 1)
     assert len(short.validation) < BY_HEART.epochs == len(whole.validation)
     assert [epoch for epoch, _ in told] == [*range(1, len(short.validation)), BY_HEART.epochs]

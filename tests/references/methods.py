@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from sbi.inference import NPE
 
-from neurofit.infer import Method
+from neurofit.infer import Method, Schedule
 from neurofit.threads import one_thread
 from tests.infer.loop import infer
 from tests.references.problems import Problem
@@ -56,8 +56,8 @@ def prior_simulations(problem: Problem, n: int, seed: int) -> tuple[Array, Array
     return z, deviations, time.process_time() - started
 
 
-def by(name: str, rounds: int = 3, members: int = 3) -> Way:
-    """A method of neurofit, with its default networks; one round of NPE, else ``rounds``.
+def by(name: str, rounds: int = 3, members: int = 3, schedule: Schedule | None = None) -> Way:
+    """A method of neurofit, with its default networks or others; one round of NPE, else ``rounds``.
 
     To the budget come the simulations that the flows' base is fitted to (none for NLE and NRE).
     """
@@ -65,9 +65,8 @@ def by(name: str, rounds: int = 3, members: int = 3) -> Way:
     def way(problem: Problem, budget: int, seed: int) -> Answer:
         own = 1 if name == "npe" else rounds
         with one_thread():
-            found = infer(
-                Method(name, own, budget // own, members), problem.deviations, problem.summaries, problem.d, seed
-            )
+            method = Method(name, own, budget // own, members, schedule or Schedule())
+            found = infer(method, problem.deviations, problem.summaries, problem.d, seed)
             draws = found.draws(DRAWS, seed)
         return Answer(draws, found.simulating, found.proposing + found.training + found.calibrating)
 
@@ -105,4 +104,9 @@ def _quiet():  # type: ignore[no-untyped-def]
         yield
 
 
-WAYS: dict[str, Way] = {**{name: by(name) for name in ("npe", "tsnpe", "npe-c", "nle", "nre")}, "sbi": sbi_npe}
+WAYS: dict[str, Way] = {
+    **{name: by(name) for name in ("npe", "tsnpe", "npe-c", "nle", "nre")},
+    "tsnpe nsf": by("tsnpe", schedule=Schedule(density="nsf")),
+    "tsnpe long": by("tsnpe", schedule=Schedule(epochs=72)),
+    "sbi": sbi_npe,
+}
