@@ -17,17 +17,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.references.comparing import compare
-from tests.references.methods import WAYS
+from tests.references.methods import BUDGETS, STATED, WAYS
 from tests.references.problems import NAMES, load
-
-# Simulations, in all rounds together.
-BUDGETS = {"linear_4": 2000, "crescents": 5000, "hh_tutorial": 3000, "lif": 6000, "linear_12": 9000, "bent_12": 9000}
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("problems", nargs="*", default=NAMES)
-    arguments.add_argument("--ways", nargs="+", default=["npe", "tsnpe", "sbi"], choices=list(WAYS))
+    arguments.add_argument("--ways", nargs="+", choices=list(WAYS), help="default: its own, and sbi's")
     arguments.add_argument("--seeds", type=int, default=1)
     arguments.add_argument("--budget", type=int, help="in place of each problem's own")
     options = arguments.parse_args()
@@ -37,7 +34,9 @@ def main() -> None:
         f"   {'shift':>5}   seconds: simulating, training\n"
     )
     for name in options.problems:
-        for line in measure(name, options.ways, options.seeds, options.budget or BUDGETS[name]):
+        for line in measure(
+            name, options.ways or [STATED[name], "sbi"], options.seeds, options.budget or BUDGETS[name]
+        ):
             report(line)
             sys.stdout.flush()
 

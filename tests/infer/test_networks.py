@@ -71,7 +71,7 @@ def test_a_likelihoods_layers_are_as_wide_as_its_inputs():
 
 
 def test_a_method_that_is_none():
-    with pytest.raises(BadInput, match="'snpe' cannot be used.*tsnpe or npe or npe-c or nle or nre"):
+    with pytest.raises(BadInput, match=r"'snpe' cannot be used.*tsnpe or npe or npe-c or nle or nre"):
         Method("snpe")
     with pytest.raises(BadInput, match="one round"):
         Method("npe", rounds=2)
