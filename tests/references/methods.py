@@ -111,8 +111,8 @@ WAYS: dict[str, Way] = {
     "sbi": sbi_npe,
 }
 
-# Simulations, in all rounds together, and what is to be learned from them: one round where that is enough, splines where
-# the posterior is far from normal, more epochs where there is much to learn.
+# Simulations, in all rounds together, and what learns from them: one round where that is enough, splines where the
+# posterior is far from normal, more epochs where there is much to learn.
 BUDGETS = {"linear_4": 2000, "crescents": 9000, "hh_tutorial": 3000, "lif": 12000, "linear_12": 9000, "bent_12": 18000}
 STATED = {
     "linear_4": "npe",

@@ -132,7 +132,7 @@ def test_ways_that_learn_from_the_prior_are_given_the_same_simulations():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear_4", "hh_tutorial", "lif", "linear_12"])
 def test_what_is_learned_agrees_with_the_reference(name):
-    """From the budget and by the way that docs/references.md states; the two that take longest are left to the benchmark.
+    """From the budget and by the way that docs/references.md states; the two longest are left to the benchmark.
 
     Measured (seed 1): C2ST from .51 to .57, standard deviations from .97 to 1.04 of the reference's.
     """
