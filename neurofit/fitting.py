@@ -116,10 +116,10 @@ def fit(
                 )
             )
 
-        density = stages.calibrate(run, model, cut.fitted, rounds[-1], seed=seed, pool=pool, progress=progress)
+        density = stages.calibrate(run, model, cut.fitted, rounds[-1], method, seed=seed, pool=pool, progress=progress)
         result = Fit(run)
         predicted = stages.predict(run, result.posterior, cut, seed=seed, pool=pool, progress=progress)
-        outcome = stages.Outcome(declared, model.free, sets, rounds, density, predicted, cut)
+        outcome = stages.Outcome(declared, model.free, method, sets, rounds, density, predicted, cut)
         stages.check_fit(run, outcome, seed=seed, progress=progress)
         result.write_tables()
         if not (run / "report.html").is_file():

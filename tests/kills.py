@@ -27,7 +27,8 @@ from neurofit.errors import RunFailed
 from neurofit.progress import Advance, Silent
 from tests.tiny import tiny_fit
 
-METHOD = nf.Method(rounds=2, simulations=240, members=2, schedule=nf.Schedule(epochs=3, transforms=2, hidden=16))
+SMALL = nf.Schedule(epochs=3, transforms=2, hidden=16)
+METHOD = nf.Method(rounds=2, simulations=240, members=2, schedule=SMALL, cases=240)
 
 
 class Stages(Silent):

@@ -12,7 +12,7 @@ import pytest
 import neurofit as nf
 from neurofit.progress import Advance
 
-METHOD = nf.Method(rounds=1, simulations=1200, members=1, schedule=nf.Schedule(epochs=10))
+METHOD = nf.Method(rounds=1, simulations=1200, members=1, schedule=nf.Schedule(epochs=10), cases=300)
 
 pytestmark = pytest.mark.slow
 

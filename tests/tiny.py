@@ -16,7 +16,7 @@ from tests.recording.abf import Epoch, Input, Output, write_abf2
 from tests.recording.synthetic import Cell
 
 CELL = Cell(levels_pa=(-100.0, -20.0, 60.0, 140.0, 220.0, 300.0), dt_ms=0.1, electrode_mohm=8.0)
-METHOD = nf.Method(rounds=2, simulations=400, members=2, schedule=nf.Schedule(epochs=4))
+METHOD = nf.Method(rounds=2, simulations=400, members=2, schedule=nf.Schedule(epochs=4), cases=240)
 
 
 def write_cell(path: Path, cell: Cell = CELL) -> Path:

@@ -83,6 +83,8 @@ class Method:
         is cut off; the wider it is, the less of that rubs off on the observation's.
     nearest
         Simulations asked for the model's discrepancy.
+    cases
+        Simulations around the cell after the last round: two thirds put the networks right, one third checks them.
 
     Raises
     ------
@@ -98,6 +100,7 @@ class Method:
     truncation: float = 1e-3
     margin: float = 5.0
     nearest: int = NEAREST
+    cases: int = 1200
 
     def __post_init__(self) -> None:
         require(METHOD, self)
@@ -123,6 +126,11 @@ class Method:
         if name == "npe":
             return Method(name, rounds=1, simulations=default.rounds * default.simulations)
         return Method(name)
+
+    @property
+    def cases_fitted(self) -> int:
+        """So many of ``cases`` put the networks right."""
+        return 2 * self.cases // 3
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -50,6 +50,8 @@ METHOD = {
     "truncation": number("from 0 to below 1", lambda x: 0 <= x < 1),
     "margin": number("of nats, 0 or more", lambda x: x >= 0),
     "nearest": whole(1),
+    # fewer say nothing of a width
+    "cases": whole(150),
 }
 SCHEDULE = {
     "density": one_of("maf", "nsf", "mdn"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurofit.infer import Cases, Density, Potential, Region, fitting_base
+from neurofit.infer import Cases, Density, Method, Potential, Region, fitting_base
 from neurofit.infer.ensemble import load_density
 from neurofit.progress import Progress
 from neurofit.recording import Recording
@@ -15,13 +15,12 @@ from neurofit.workers import Pool
 
 NAME = "calibration"
 NETWORK = "calibration/network.safetensors"
-# Simulations around the cell that the flows' base is fitted to, and others that the posterior is checked on; fewer
-# where a sampler has to be run for each.
-FITTED, CHECKED, CHECKED_BY_SAMPLER = 800, 400, 100
+# The most that are checked where a sampler has to be run for each.
+MOST_SAMPLED = 100
 
 
 def calibrate(
-    run: Run, model: Model, fitted: Recording, last: Round, *, seed: int, pool: Pool, progress: Progress
+    run: Run, model: Model, fitted: Recording, last: Round, method: Method, *, seed: int, pool: Pool, progress: Progress
 ) -> Density | Potential:
     """The last round's density, calibrated on truths around the cell.
 
@@ -29,7 +28,10 @@ def calibrate(
     training or in validation.
     """
     if not (run / NETWORK).is_file():
-        n = CHECKED_BY_SAMPLER if isinstance(last.density, Potential) else FITTED + CHECKED
+        networks = last.density.networks
+        n = method.cases
+        if isinstance(last.density, Potential):
+            n = min(MOST_SAMPLED, method.cases - method.cases_fitted)
         cases = simulate_set(
             run,
             NAME,
@@ -40,10 +42,9 @@ def calibrate(
             pool=pool,
             progress=progress,
         )
-        networks = last.density.networks
         if isinstance(last.density, Density) and networks.are_flows:
             with progress.bar("Calibrating", 1) as advance:
-                base = fitting_base(last.density, _cases(cases, last, seed, checked=False))
+                base = fitting_base(last.density, _cases(cases, last, method, seed, checked=False))
                 networks = networks.rebased(base)
                 advance(1, f"widened by {100 * (base.width - 1):.0f} %")
         run.file(NETWORK, networks.save)
@@ -55,13 +56,13 @@ def surroundings(last: Round, seed: int) -> Region:
     return last.came_from.around(last.density, stream_seed(seed, "around"))
 
 
-def checked_cases(run: Run, fitted: Recording, last: Round, seed: int) -> Cases:
+def checked_cases(run: Run, fitted: Recording, last: Round, method: Method, seed: int) -> Cases:
     """The cases that nothing was fitted to."""
-    return _cases(read_set(run, NAME, fitted), last, seed, checked=True)
+    return _cases(read_set(run, NAME, fitted), last, method, seed, checked=True)
 
 
-def _cases(simulated: SimulationSet, last: Round, seed: int, *, checked: bool) -> Cases:
-    fitted = FITTED if last.density.networks.are_flows else 0
+def _cases(simulated: SimulationSet, last: Round, method: Method, seed: int, *, checked: bool) -> Cases:
+    fitted = method.cases_fitted if last.density.networks.are_flows else 0
     rows = slice(fitted, None) if checked else slice(fitted)
     valid = simulated.valid[rows]
     return Cases.of(
@@ -70,5 +71,5 @@ def _cases(simulated: SimulationSet, last: Round, seed: int, *, checked: bool) -
         last.summaries.deviations(simulated.features)[rows][valid],
         stream_seed(seed, "calibrate", 2 if checked else 1),
         surroundings(last, seed),
-        most=max(FITTED, CHECKED),
+        most=method.cases,
     )

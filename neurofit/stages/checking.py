@@ -17,7 +17,7 @@ from neurofit.check.verdict import Verdict, decide
 from neurofit.features import SUMMARIES, FeatureTable, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
-from neurofit.infer import Density, Potential, Summaries, assess_held_out
+from neurofit.infer import Density, Method, Potential, Summaries, assess_held_out
 from neurofit.infer.summaries import noisy
 from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
@@ -159,6 +159,8 @@ class Outcome:
         The summaries, with the tolerances as declared.
     parameters
         Names of the free parameters.
+    method
+        How the posterior was found.
     sets, rounds
         Of each round.
     density
@@ -171,6 +173,7 @@ class Outcome:
 
     declared: Summaries
     parameters: tuple[str, ...]
+    method: Method
     sets: list[SimulationSet]
     rounds: list[Round]
     density: Density | Potential
@@ -215,7 +218,7 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
 
     last, density = outcome.rounds[-1], outcome.density
     calibration = assess_held_out(
-        density, last.summaries, checked_cases(run, cut.fitted, last, seed), outcome.parameters
+        density, last.summaries, checked_cases(run, cut.fitted, last, outcome.method, seed), outcome.parameters
     )
     advance(5, "calibration")
 

@@ -20,7 +20,6 @@ from neurofit.infer import (
     train_ensemble,
     usable,
 )
-from neurofit.stages.calibrating import FITTED
 
 Array = NDArray[np.float64]
 
@@ -70,7 +69,7 @@ def infer(
     deviations
         ``(z, seed) -> [row, summary]`` in tolerances, NaN where undefined; a row of NaN is an invalid simulation.
     calibrated
-        Move and widen the flows' base by ``FITTED`` simulations more.
+        Move and widen the flows' base by ``method.cases_fitted`` simulations more.
     """
     z, found, region, last = np.empty((0, n_parameters)), np.empty((0, len(summaries))), Region(), None
     proposing = simulating = training = calibrating = 0.0
@@ -101,7 +100,9 @@ def infer(
     density = last.density
     if calibrated and isinstance(density, Density) and density.networks.are_flows:
         with _Clock() as clock:
-            cases = fresh_cases(last.summaries, deviations, came_from.around(density, seed), FITTED, 2 * seed)
+            cases = fresh_cases(
+                last.summaries, deviations, came_from.around(density, seed), method.cases_fitted, 2 * seed
+            )
             density = density.rebased(fitting_base(density, cases))
         calibrating = clock.seconds
     return Found(density, came_from, last.summaries, proposing, simulating, training, calibrating)

@@ -20,6 +20,7 @@ METHODS = {
     "truncation": (-0.1, 1, 1.5, NAN, "0.1", None),
     "margin": (-1, NAN, INF, None),
     "nearest": (0, -1, 0.5, None),
+    "cases": (0, 149, 300.5, None),
     "schedule": ({"epochs": 4}, None),
 }
 SCHEDULES = {

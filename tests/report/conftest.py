@@ -15,7 +15,7 @@ from tests.recording.synthetic import Cell
 
 # A file name that must not become markup.
 WICKED = "<script>alert(1)<b>&'.abf"
-METHOD = nf.Method(rounds=2, simulations=230, members=1, schedule=nf.Schedule(epochs=3))
+METHOD = nf.Method(rounds=2, simulations=230, members=1, schedule=nf.Schedule(epochs=3), cases=240)
 
 
 def cell(levels_pa: tuple[float, ...], drift_mv: float = 0.0) -> Recording:

@@ -12,7 +12,6 @@ from neurofit.report.embed import picture
 from neurofit.report.figures import Curves, calibration_figure, loss_figure, marginal_coverage_figure, nearest_figure
 from neurofit.report.material import Material
 from neurofit.report.words import number, p_value, percent, plural, reasons
-from neurofit.stages.calibrating import FITTED
 
 if TYPE_CHECKING:
     from neurofit.result import Fit
@@ -73,8 +72,8 @@ def _mended(fit: Fit, base: dict[str, Any]) -> str:
         return "Nothing in the networks was changed after training."
     moved = np.sqrt(np.square(base["shift"]).sum(axis=1)).mean()
     return (
-        f"Before these checks, {FITTED:,} other simulations around the cell moved the base of the flows by "
-        f"{moved:.2f} of its standard deviations (over {len(fit.model.free)} parameters together) and widened it by "
+        f"Before these checks, {fit.method.cases_fitted:,} other simulations around the cell moved the base of the "
+        f"flows by {moved:.2f} of its standard deviations (over {len(fit.model.free)} parameters together) and widened it by "
         f"{100 * (base['width'] - 1):.0f} %."
     )
 
