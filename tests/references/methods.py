@@ -118,7 +118,7 @@ STATED = {
     "linear_4": "npe",
     "crescents": "tsnpe nsf",
     "hh_tutorial": "tsnpe",
-    "lif": "tsnpe",
+    "lif": "tsnpe long",
     "linear_12": "npe",
     "bent_12": "tsnpe long",
 }

@@ -130,11 +130,11 @@ def test_ways_that_learn_from_the_prior_are_given_the_same_simulations():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["linear_4", "hh_tutorial", "lif", "linear_12"])
+@pytest.mark.parametrize("name", ["linear_4", "hh_tutorial", "lif"])
 def test_what_is_learned_agrees_with_the_reference(name):
-    """From the budget and by the way that docs/references.md states; the two longest are left to the benchmark.
+    """From the budget and by the way that docs/references.md states; the three longest are left to the benchmark.
 
-    Measured (seed 1): C2ST from .51 to .57, standard deviations from .97 to 1.04 of the reference's.
+    Measured (seed 1): C2ST from .51 to .59, standard deviations from .97 to 1.05 of the reference's.
     """
     problem = load(name)
     found = compare(WAYS[STATED[name]](problem, BUDGETS[name], 1).draws, problem.reference(), forest=False)

@@ -73,8 +73,8 @@ def _mended(fit: Fit, base: dict[str, Any]) -> str:
     moved = np.sqrt(np.square(base["shift"]).sum(axis=1)).mean()
     return (
         f"Before these checks, {fit.method.cases_fitted:,} other simulations around the cell moved the base of the "
-        f"flows by {moved:.2f} of its standard deviations (over {len(fit.model.free)} parameters together) and widened it by "
-        f"{100 * (base['width'] - 1):.0f} %."
+        f"flows by {moved:.2f} of its standard deviations (over {len(fit.model.free)} parameters together) and widened "
+        f"it by {100 * (base['width'] - 1):.0f} %."
     )
 
 
