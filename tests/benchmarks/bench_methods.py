@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("fits/methods"))
     parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--methods", nargs="+", default=list(NAMES))
+    parser.add_argument("--problems", nargs="+", default=["linear", "bent"])
     given = parser.parse_args()
     console = Console(width=120)
     with one_thread():
@@ -107,7 +108,9 @@ def main() -> None:
                 table.add_row(*on_a_cell(name, given.cell, given.out, given.members))
             console.print(table)
             return
-        for title, bent in (("linear", 0.0), ("bent", 0.02)):
+        for title, bent in (("linear", 0.0), ("bent", 0.05)):
+            if title not in given.problems:
+                continue
             heads = [
                 "method",
                 "proposing",
