@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from neurofit.errors import BadInput
 from neurofit.infer.discrepancy import NEAREST
-from neurofit.infer.valid import METHOD, SCHEDULE, require, require_type
+from neurofit.infer.valid import FEWEST_CASES, METHOD, SCHEDULE, require, require_type
 
 if TYPE_CHECKING:  # a method can be written down without loading torch
     from neurofit.infer.networks import Task
@@ -84,7 +84,8 @@ class Method:
     nearest
         Simulations asked for the model's discrepancy.
     cases
-        Simulations around the cell after the last round: two thirds put the networks right, one third checks them.
+        Simulations around the cell after the last round, but no more than a round has (150 at least): two thirds put
+        the networks right, one third checks them.
 
     Raises
     ------
@@ -128,9 +129,14 @@ class Method:
         return Method(name)
 
     @property
+    def cases_made(self) -> int:
+        """Simulations around the cell."""
+        return min(self.cases, max(FEWEST_CASES, self.simulations))
+
+    @property
     def cases_fitted(self) -> int:
-        """So many of ``cases`` put the networks right."""
-        return 2 * self.cases // 3
+        """So many of them put the networks right."""
+        return 2 * self.cases_made // 3
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

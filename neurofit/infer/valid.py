@@ -15,6 +15,8 @@ from neurofit.errors import BadInput
 
 # The largest seed that every generator takes, with room for the numbers that are made of it.
 LARGEST_SEED = 2**53
+# Of simulations around the cell: fewer say nothing of a posterior's width.
+FEWEST_CASES = 150
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,7 @@ METHOD = {
     "truncation": number("from 0 to below 1", lambda x: 0 <= x < 1),
     "margin": number("of nats, 0 or more", lambda x: x >= 0),
     "nearest": whole(1),
-    # fewer say nothing of a width
-    "cases": whole(150),
+    "cases": whole(FEWEST_CASES),
 }
 SCHEDULE = {
     "density": one_of("maf", "nsf", "mdn"),

@@ -29,9 +29,9 @@ def calibrate(
     """
     if not (run / NETWORK).is_file():
         networks = last.density.networks
-        n = method.cases
+        n = method.cases_made
         if isinstance(last.density, Potential):
-            n = min(MOST_SAMPLED, method.cases - method.cases_fitted)
+            n = min(MOST_SAMPLED, n - method.cases_fitted)
         cases = simulate_set(
             run,
             NAME,
@@ -71,5 +71,5 @@ def _cases(simulated: SimulationSet, last: Round, method: Method, seed: int, *, 
         last.summaries.deviations(simulated.features)[rows][valid],
         stream_seed(seed, "calibrate", 2 if checked else 1),
         surroundings(last, seed),
-        most=method.cases,
+        most=method.cases_made,
     )
