@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -255,7 +256,7 @@ def test_a_directory_that_another_process_holds(begun: Path) -> None:
         "import sys, time\nfrom pathlib import Path\nfrom neurofit.disk import locked\n"
         "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"
     )
-    holder = subprocess.Popen(["python", "-c", code, str(begun / "run")], stdout=subprocess.PIPE)
+    holder = subprocess.Popen([sys.executable, "-c", code, str(begun / "run")], stdout=subprocess.PIPE)
     assert holder.stdout is not None
     try:
         assert holder.stdout.readline() == b"held\n"
