@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 from torch import Tensor
 
 from neurofit.infer.base import Base
@@ -15,7 +15,6 @@ from neurofit.infer.networks import Networks
 from neurofit.threads import one_thread
 
 Array = NDArray[np.float64]
-_CHUNK = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +34,7 @@ class Density:
 
     def log_prob(self, z: Array, x: Tensor | None = None) -> Array:
         """``[row]``: log density at ``z`` ``[row, parameter]``, at the observation or at one input per row."""
-        if len(z) == 0:
-            return np.zeros(0)
-        points = torch.as_tensor(np.asarray(z), dtype=torch.float32)
-        members, result = self.networks.members, []
-        with one_thread(), torch.no_grad():
-            for i, part in enumerate(points.split(_CHUNK)):
-                at = self.networks.x if x is None else x[i * _CHUNK : i * _CHUNK + len(part)]
-                rows = part[:, None] if x is None else part[None]
-                result.append(np.stack([m.log_prob(rows, condition=at).reshape(-1).numpy() for m in members]))
-        return np.asarray(logsumexp(np.concatenate(result, axis=1), axis=0) - np.log(len(members)), dtype=np.float64)
+        return self.networks.log_mean(_log_density, z, self.networks.x if x is None else x)
 
     def sample(self, n: int, seed: int, x: Tensor | None = None) -> Array:
         """``[n, parameter]`` draws at the observation; given ``x`` ``[row, input]``, ``[n, row, parameter]``."""
@@ -62,14 +52,14 @@ class Density:
 
     def in_base(self, z: Array, x: Tensor) -> Array:
         """``[member, row, parameter]``: where each flow takes ``z`` to, given an input ``[row, input]`` for each."""
-        points = torch.as_tensor(z, dtype=torch.float32)
-        with one_thread(), torch.no_grad():
-            parts = [
-                torch.stack([m.inverse_transform(rows, at) for m in self.networks.members])
-                for rows, at in zip(points.split(_CHUNK), x.split(_CHUNK), strict=True)
-            ]
-        return torch.cat(parts, dim=1).numpy().astype(np.float64)
+        return self.networks.each(lambda m, rows, at: m.inverse_transform(rows, at), z, x).astype(np.float64)
 
     def rebased(self, base: Base) -> Density:
         """The same flows from another base."""
         return Density(self.networks.rebased(base))
+
+
+def _log_density(flow: Any, z: Tensor, x: Tensor) -> Tensor:
+    # sbi's shapes: draws of one input, or one draw of each input
+    rows = z[:, None] if len(x) == 1 else z[None]
+    return flow.log_prob(rows, condition=x).reshape(-1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neurofit.errors import TrainingError
 from neurofit.infer.density import Density
 from neurofit.infer.method import Schedule
-from neurofit.infer.networks import Networks, Task
+from neurofit.infer.networks import SAMPLED, Networks, Task
 from neurofit.infer.potential import Potential
 from neurofit.infer.summaries import Summaries
 from neurofit.infer.train import Trained, train, training_device
@@ -24,7 +24,7 @@ _STARTS = 2000
 
 def posterior_of(networks: Networks) -> Density | Potential:
     """The density at the observation that trained networks stand for."""
-    return Potential(networks) if networks.task in ("likelihood", "ratio") else Density(networks)
+    return Potential(networks) if networks.task in SAMPLED else Density(networks)
 
 
 def load_density(path: Path) -> Density | Potential:
@@ -103,7 +103,7 @@ def train_ensemble(
     for own, t in zip(losses, trained, strict=True):
         own[: len(t.training)] = np.column_stack([t.training, t.validation])
     x = summaries.encode(torch.zeros(1, len(summaries)))
-    starts = z[order[:_STARTS]] if task in ("likelihood", "ratio") else z[:0]
+    starts = z[order[:_STARTS]] if task in SAMPLED else z[:0]
     networks = Networks(
         tuple(t.estimator for t in trained), x, torch.tensor(starts, dtype=torch.float32), task, schedule
     )

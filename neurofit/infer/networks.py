@@ -22,22 +22,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from nflows.transforms import RandomPermutation
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 from sbi.neural_nets import classifier_nn, likelihood_nn, posterior_nn
+from scipy.special import logsumexp
 from torch import Tensor
 
 from neurofit.errors import BadInput
 from neurofit.infer.base import STANDARD, Base, starting_from
 from neurofit.infer.method import Schedule
+from neurofit.threads import one_thread
 
 Task = Literal["density", "atomic", "likelihood", "ratio"]
-Loss = Callable[[Any, Tensor, Tensor], Tensor]
+# Tasks whose networks draw nothing by themselves: a sampler is run on them.
+SAMPLED: tuple[Task, ...] = ("likelihood", "ratio")
+# A network, parameters [row, parameter] and inputs [row, input] or [1, input] -> [row, ...].
+Asked = Callable[[Any, Tensor, Tensor], Tensor]
+Loss = Asked
+Array = NDArray[np.float64]
 
 # A simulation's own parameters among so many, as in sbi.
 ATOMS = 10
+# Rows that a network is asked about at once.
+_CHUNK = 8192
 FORMAT = 2
 
 
@@ -141,12 +152,36 @@ class Networks:
     @property
     def are_flows(self) -> bool:
         """Are they normalizing flows of the parameters, which may start from another base than they learned with?"""
-        return self.task in ("density", "atomic") and self.schedule.density != "mdn"
+        return self.task not in SAMPLED and self.schedule.density != "mdn"
 
     def rebased(self, base: Base) -> Networks:
         """The same flows from another base."""
         assert self.are_flows
         return replace(self, members=tuple(starting_from(m, base, i) for i, m in enumerate(self.members)), base=base)
+
+    def each(self, of: Asked, z: Array, x: Tensor) -> NDArray[np.float32]:
+        """``[member, row, ...]``: what ``of`` finds for every member at ``z`` ``[row, parameter]``.
+
+        Parameters
+        ----------
+        of
+            ``(member, z, x) -> [row, ...]``, of some thousand rows at a time.
+        x
+            ``[1, input]`` for all rows, or ``[row, input]``.
+        """
+        parts = torch.as_tensor(np.asarray(z), dtype=torch.float32).split(_CHUNK)
+        inputs = [x] * len(parts) if len(x) == 1 else x.split(_CHUNK)
+        with one_thread(), torch.no_grad():
+            found = [
+                torch.stack([of(m, rows, at) for m in self.members]) for rows, at in zip(parts, inputs, strict=True)
+            ]
+        return np.asarray(torch.cat(found, dim=1).numpy())
+
+    def log_mean(self, log_of: Asked, z: Array, x: Tensor) -> Array:
+        """``[row]``: log of the mean over the members of what ``log_of`` is the logarithm of; as :meth:`each`."""
+        if len(z) == 0:
+            return np.zeros(0)
+        return np.asarray(logsumexp(self.each(log_of, z, x), axis=0) - np.log(len(self.members)), dtype=np.float64)
 
     def save(self, path: Path) -> None:
         """Weights as safetensors and a description beside them; nothing is pickled."""
@@ -199,5 +234,5 @@ class Networks:
                 member = build_network(task, schedule, torch.randn(64, z.shape[1]), torch.randn(64, x.shape[1]))
             member.load_state_dict(own)
             members.append(member.eval())
-        loaded = Networks(tuple(members), x, z, task, schedule)
-        return loaded.rebased(Base.from_dict(description["base"])) if loaded.are_flows else loaded
+        loaded, base = Networks(tuple(members), x, z, task, schedule), Base.from_dict(description["base"])
+        return loaded if base == STANDARD else loaded.rebased(base)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +20,8 @@ from torch import Tensor
 
 from neurofit.infer.networks import Networks
 from neurofit.infer.truncated import Ellipses, Inside, slice_steps
-from neurofit.threads import one_thread
 
 Array = NDArray[np.float64]
-_CHUNK = 8192
 # Chains that settle together (fewer at each of many inputs), in so many passes of so many steps, the ellipses fitted
 # anew before each; then the steps from there to a draw.
 CHAINS, CHAINS_EACH, PASSES, PASS_STEPS, STEPS = 500, 150, 5, 10, 20
@@ -72,21 +71,7 @@ class Potential:
 
     def _log_likelihood(self, z: Array, x: Tensor) -> Array:
         """``[row]``: at one input, or at one per row."""
-        if len(z) == 0:
-            return np.zeros(0)
-        points, result = torch.as_tensor(z, dtype=torch.float32), []
-        with one_thread(), torch.no_grad():
-            for i, part in enumerate(points.split(_CHUNK)):
-                at = x.expand(len(part), -1) if len(x) == 1 else x[i * _CHUNK : i * _CHUNK + len(part)]
-                result.append(np.stack([self._of(member, part, at) for member in self.networks.members]))
-        found = np.concatenate(result, axis=1)
-        # a network that overflows far from what it has seen says nothing for those parameters
-        return np.asarray(logsumexp(np.nan_to_num(found, nan=-np.inf), axis=0) - np.log(len(found)), dtype=np.float64)
-
-    def _of(self, member: torch.nn.Module, z: Tensor, x: Tensor) -> NDArray[np.float32]:
-        if self.networks.task == "ratio":
-            return np.asarray(member(z, x).reshape(-1).numpy())
-        return np.asarray(member.log_prob(x[None], condition=z).reshape(-1).numpy())  # type: ignore[operator]
+        return self.networks.log_mean(_log_ratio if self.networks.task == "ratio" else _log_likelihood, z, x)
 
     def _joint(self, z: Array, x: Tensor) -> Array:
         normal = -0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
@@ -137,3 +122,16 @@ class Potential:
         wide = stats.multivariate_t(draws.mean(axis=0), 1.5 * spread, df=_FREEDOM, seed=0)
         z = wide.rvs(_FOR_CONSTANT).reshape(_FOR_CONSTANT, -1)
         return float(logsumexp(self._joint(z, self.networks.x) - wide.logpdf(z)) - np.log(_FOR_CONSTANT))
+
+
+def _log_ratio(classifier: Any, z: Tensor, x: Tensor) -> Tensor:
+    return _said(classifier(z, x.expand(len(z), -1)))
+
+
+def _log_likelihood(estimator: Any, z: Tensor, x: Tensor) -> Tensor:
+    return _said(estimator.log_prob(x.expand(len(z), -1)[None], condition=z))
+
+
+def _said(found: Tensor) -> Tensor:
+    """``[row]``: a network that overflows far from what it has seen says nothing for those parameters."""
+    return torch.nan_to_num(found.reshape(-1), nan=-torch.inf)
