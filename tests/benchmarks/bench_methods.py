@@ -3,7 +3,8 @@
     python tests/benchmarks/bench_methods.py                       twelve parameters, linear and bent
     python tests/benchmarks/bench_methods.py --cell FILE --out DIR  a recording, with hh_pospischil; resumable
 
-On a known posterior: C2ST between its draws and the method's (.5 where they cannot be told apart), the ratio of
+On a known posterior: C2ST between its draws and the method's, by a network and by a forest (.5 where they cannot be told
+apart), the ratio of
 standard deviations, the largest shift of a mean in standard deviations. Everywhere: seconds of one process, and how
 often the 90 % regions of fresh simulations around the observation hold the true parameters. On a cell: the share of
 posterior draws with every fitted spike count within one, and the effective share of draws under the tolerances.
@@ -16,11 +17,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from sbi.utils.metrics import c2st
 
 import neurofit as nf
 from neurofit.check.predictive import MISSED
@@ -30,6 +29,7 @@ from neurofit.progress import Terminal
 from neurofit.threads import one_thread
 from tests.infer.loop import fresh_cases, infer
 from tests.infer.toys import Problem, plain_summaries
+from tests.references.comparing import compare
 
 Array = NDArray[np.float64]
 ROUNDS, SIMULATIONS = 3, 3000
@@ -59,18 +59,17 @@ def on_a_problem(name: str, problem: Problem, members: int, seed: int = 1) -> li
     chosen = method(name, ROUNDS, SIMULATIONS, members)
     found = infer(chosen, deviations, summaries, problem.d, seed)
     draws = found.draws(len(reference))
-    n = min(len(draws), len(reference))
-    told = float(c2st(*(torch.as_tensor(a[:n], dtype=torch.float32) for a in (draws, reference))))
-    ratio = draws.std(axis=0) / reference.std(axis=0)
-    shift = np.abs(draws.mean(axis=0) - reference.mean(axis=0)) / reference.std(axis=0)
+    beside = compare(draws, reference)
     around = found.came_from.around(found.density, seed)
     cases = fresh_cases(
         found.summaries, deviations, around, CASES_SAMPLED if name in ("nle", "nre") else CASES, seed + 1
     )
     checked = assess_held_out(found.density, found.summaries, cases, [f"p{j}" for j in range(problem.d)])
     return [
-        name, f"{found.proposing:.0f}", f"{found.training:.0f}", f"{found.calibrating:.0f}", f"{told:.2f}",
-        f"{np.exp(np.log(ratio).mean()):.2f} ({ratio.min():.2f} to {ratio.max():.2f})", f"{shift.max():.2f}",
+        name, f"{found.proposing:.0f}", f"{found.training:.0f}", f"{found.calibrating:.0f}",
+        f"{beside.network:.2f}, {beside.forest:.2f}",
+        f"{beside.mean_ratio:.2f} ({beside.ratio.min():.2f} to {beside.ratio.max():.2f})",
+        f"{np.abs(beside.shift).max():.2f}",
         f"{(checked.coverage.values <= 0.9).mean():.2f}", checked.verdict,
     ]  # fmt: skip
 
