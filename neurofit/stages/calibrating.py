@@ -14,7 +14,7 @@ from neurofit.template import Model
 from neurofit.workers import Pool
 
 NAME = "calibration"
-NETWORK = "calibration/network.safetensors"
+NETWORK, THRESHOLD = "calibration/network.safetensors", "calibration/threshold.json"
 # The most that are checked where a sampler has to be run for each.
 MOST_SAMPLED = 100
 
@@ -37,31 +37,36 @@ def calibrate(
             NAME,
             model,
             fitted,
-            lambda: surroundings(last, seed).propose(n, stream_seed(seed, "calibrate"), pool.workers),
+            lambda: surroundings(run, last, seed).propose(n, stream_seed(seed, "calibrate"), pool.workers),
             seed=seed,
             pool=pool,
             progress=progress,
         )
         if isinstance(last.density, Density) and networks.are_flows:
             with progress.bar("Calibrating", 1) as advance:
-                base = fitting_base(last.density, _cases(cases, last, method, seed, checked=False))
+                base = fitting_base(last.density, _cases(run, cases, last, method, seed, checked=False))
                 networks = networks.rebased(base)
                 advance(1, f"widened by {100 * (base.width - 1):.0f} %")
         run.file(NETWORK, networks.save)
     return load_density(run / NETWORK)
 
 
-def surroundings(last: Round, seed: int) -> Region:
+def surroundings(run: Run, last: Round, seed: int) -> Region:
     """What the posterior of the last round fills of what its simulations came from."""
-    return last.came_from.around(last.density, stream_seed(seed, "around"))
+
+    def threshold() -> float:
+        return last.came_from.around(last.density, stream_seed(seed, "around")).cuts[-1][1]
+
+    # thousands of draws, which for a sampler are seconds: worked out once
+    return Region((*last.came_from.cuts, (last.density, run.json(THRESHOLD, threshold))))
 
 
 def checked_cases(run: Run, fitted: Recording, last: Round, method: Method, seed: int) -> Cases:
     """The cases that nothing was fitted to."""
-    return _cases(read_set(run, NAME, fitted), last, method, seed, checked=True)
+    return _cases(run, read_set(run, NAME, fitted), last, method, seed, checked=True)
 
 
-def _cases(simulated: SimulationSet, last: Round, method: Method, seed: int, *, checked: bool) -> Cases:
+def _cases(run: Run, simulated: SimulationSet, last: Round, method: Method, seed: int, *, checked: bool) -> Cases:
     fitted = method.cases_fitted if last.density.networks.are_flows else 0
     rows = slice(fitted, None) if checked else slice(fitted)
     valid = simulated.valid[rows]
@@ -70,6 +75,6 @@ def _cases(simulated: SimulationSet, last: Round, method: Method, seed: int, *, 
         simulated.z[rows][valid],
         last.summaries.deviations(simulated.features)[rows][valid],
         stream_seed(seed, "calibrate", 2 if checked else 1),
-        surroundings(last, seed),
+        surroundings(run, last, seed),
         most=method.cases_made,
     )
