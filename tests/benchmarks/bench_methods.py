@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_methods.py                       twelve parameters, linear and bent
     python tests/benchmarks/bench_methods.py --cell FILE --out DIR  a recording, with hh_pospischil; resumable
 
-On a known posterior: C2ST between its draws and the method's, by a network and by a forest (.5 where they cannot be told
+On a known posterior: C2ST between its draws and the method's, by a network and by a forest (.5: they cannot be told
 apart), the ratio of standard deviations, the largest shift of a mean in standard deviations. Everywhere: seconds of one
 process, and how often the 90 % regions of fresh simulations around the observation hold the true parameters. On a cell:
 the share of posterior draws with every fitted spike count within one, and the effective share of draws under the
