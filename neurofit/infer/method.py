@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from neurofit.errors import BadInput
 from neurofit.infer.discrepancy import NEAREST
-from neurofit.infer.valid import FEWEST_CASES, METHOD, SCHEDULE, require, require_type
+from neurofit.infer.valid import FEWEST_CASES, METHOD, SCHEDULE, Estimator, Name, require, require_type
 
 if TYPE_CHECKING:  # a method can be written down without loading torch
     from neurofit.infer.networks import Task
-
-Name = Literal["tsnpe", "npe", "npe-c", "nle", "nre"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Schedule:
         epochs, at a rate near zero, are where most is gained.
     """
 
-    density: Literal["maf", "nsf", "mdn"] = "maf"
+    density: Estimator = "maf"
     hidden: int = 96
     transforms: int = 3
     epochs: int = 24
@@ -121,12 +119,10 @@ class Method:
         return _TASKS[self.name]
 
     @staticmethod
-    def named(name: Name) -> Method:
-        """A method with the default number of simulations, in one round where it has one."""
-        default = Method()
-        if name == "npe":
-            return Method(name, rounds=1, simulations=default.rounds * default.simulations)
-        return Method(name)
+    def named(name: Name, rounds: int = rounds, budget: int = rounds * simulations) -> Method:
+        """A method with so many simulations in all, in one round where it has one."""
+        own = 1 if name == "npe" else rounds
+        return Method(name, own, budget // own)
 
     @property
     def cases_made(self) -> int:
@@ -154,4 +150,3 @@ _TASKS: dict[Name, Task] = {
     "nle": "likelihood",
     "nre": "ratio",
 }
-NAMES = tuple(_TASKS)

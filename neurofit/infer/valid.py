@@ -9,10 +9,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, get_args
 
 from neurofit.errors import BadInput
 
+Name = Literal["tsnpe", "npe", "npe-c", "nle", "nre"]
+Estimator = Literal["maf", "nsf", "mdn"]
 # The largest seed that every generator takes, with room for the numbers that are made of it.
 LARGEST_SEED = 2**53
 # Of simulations around the cell: fewer say nothing of a posterior's width.
@@ -44,7 +46,7 @@ def one_of(*names: str) -> Limit:
 
 
 METHOD = {
-    "name": one_of("tsnpe", "npe", "npe-c", "nle", "nre"),
+    "name": one_of(*get_args(Name)),
     "rounds": whole(1),
     # fewer are not enough for the checks, nor to train on and to hold some out
     "simulations": whole(100),
@@ -55,7 +57,7 @@ METHOD = {
     "cases": whole(FEWEST_CASES),
 }
 SCHEDULE = {
-    "density": one_of("maf", "nsf", "mdn"),
+    "density": one_of(*get_args(Estimator)),
     "hidden": whole(1),
     "transforms": whole(1),
     "epochs": whole(1),

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ from rich.table import Table
 import neurofit as nf
 from neurofit.check.predictive import MISSED
 from neurofit.infer import assess_held_out
-from neurofit.infer.method import NAMES
+from neurofit.infer.valid import Name
 from neurofit.progress import Terminal
 from neurofit.threads import one_thread
 from tests.infer.loop import fresh_cases, infer
@@ -40,9 +42,7 @@ CASES, CASES_SAMPLED = 400, 100
 
 def method(name: str, rounds: int, simulations: int, members: int) -> nf.Method:
     """The same budget for each."""
-    if name == "npe":
-        return nf.Method(name, 1, rounds * simulations, members)
-    return nf.Method(name, rounds, simulations, members)
+    return replace(nf.Method.named(name, rounds, rounds * simulations), members=members)
 
 
 def on_a_problem(name: str, problem: Problem, members: int, seed: int = 1) -> list[str]:
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--cell", type=Path)
     parser.add_argument("--out", type=Path, default=Path("fits/methods"))
     parser.add_argument("--members", type=int, default=1)
-    parser.add_argument("--methods", nargs="+", default=list(NAMES))
+    parser.add_argument("--methods", nargs="+", default=list(get_args(Name)))
     parser.add_argument("--problems", nargs="+", default=["linear", "bent"])
     given = parser.parse_args()
     console = Console(width=120)

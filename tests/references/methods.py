@@ -10,7 +10,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -63,9 +63,8 @@ def by(name: str, rounds: int = 3, members: int = 3, schedule: Schedule | None =
     """
 
     def way(problem: Problem, budget: int, seed: int) -> Answer:
-        own = 1 if name == "npe" else rounds
+        method = replace(Method.named(name, rounds, budget), members=members, schedule=schedule or Schedule())
         with one_thread():
-            method = Method(name, own, budget // own, members, schedule or Schedule())
             found = infer(method, problem.deviations, problem.summaries, problem.d, seed)
             draws = found.draws(DRAWS, seed)
         return Answer(draws, found.simulating, found.proposing + found.training + found.calibrating)
