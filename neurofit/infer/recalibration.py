@@ -36,9 +36,9 @@ def fitting_base(density: Density, cases: Cases) -> Base:
     TrainingError
         If hardly any case's posterior lies inside the region that the cases came from.
     """
-    shift = np.zeros((1, 1))
-    for _ in range(_PASSES):
-        shift = shift + _gap(density.rebased(_base(shift, 1.0)) if shift.any() else density, cases)
+    shift = _gap(density, cases)
+    for _ in range(_PASSES - 1):
+        shift = shift + _gap(density.rebased(_base(shift, 1.0)), cases)
     shift = _shrunk(shift, len(cases.z))
 
     def excess(log_width: float) -> float:
