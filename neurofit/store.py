@@ -9,6 +9,7 @@ that is not is computed. So a killed run loses what it was computing and nothing
     simulations/NAME/        z.npy, features.npy, reason.npy, voltage_mv.npy, a row a simulation; summary.json
                              (batches/ONE.npz while it is being simulated)
     rounds/N/                network, losses, region
+    calibration/             the last round's network, put right around the cell, and the region that the cell's fills
     checks/                  every check and its numbers
     posterior.csv  posterior.nc  parameters.csv  report.html
 """
