@@ -14,7 +14,7 @@ from neurofit.template import Model
 from neurofit.workers import Pool
 
 NAME = "calibration"
-NETWORK, THRESHOLD = "calibration/network.safetensors", "calibration/threshold.json"
+NETWORK, REGION = "calibration/network.safetensors", "calibration/region.json"
 # The most that are checked where a sampler has to be run for each.
 MOST_SAMPLED = 100
 
@@ -54,11 +54,11 @@ def calibrate(
 def surroundings(run: Run, last: Round, seed: int) -> Region:
     """What the posterior of the last round fills of what its simulations came from."""
 
-    def threshold() -> float:
-        return last.came_from.around(last.density, stream_seed(seed, "around")).cuts[-1][1]
+    def region() -> dict[str, float]:
+        return {"threshold": last.came_from.around(last.density, stream_seed(seed, "around")).cuts[-1][1]}
 
     # thousands of draws, which for a sampler are seconds: worked out once
-    return Region((*last.came_from.cuts, (last.density, run.json(THRESHOLD, threshold))))
+    return Region((*last.came_from.cuts, (last.density, run.json(REGION, region)["threshold"])))
 
 
 def checked_cases(run: Run, fitted: Recording, last: Round, method: Method, seed: int) -> Cases:
