@@ -108,7 +108,9 @@ def raw(
         held |= {"columns": aligned["columns"], "summary_joint": aligned["joint"]}
     tests = {"envelope": held["envelope"].map(largest)}
     tests |= {name: held[name] for name in ("quantile_joint", "across_sweeps", "summary_joint") if name in held}
-    ranking = Ranking(n, observations, seed)
+    alike = caveats.resemblance(reduced.quantiles.reshape(n + observations, -1), n, seed)
+    dependent = alike <= caveats.TOO_ALIKE
+    ranking = Ranking(n, observations, seed, dependent)
     contests = {name: ranking.test(scores) for name, scores in tests.items()}
     whole = combine(contests)
     p_value = float(whole.p_value)
@@ -124,7 +126,7 @@ def raw(
         effects=(*rig, *what),
         stretches=where_out,
         sentences=(
-            words.verdict(p_value, level, n, observations, label),
+            words.verdict(p_value, level, n, observations, label, dependent),
             *words.stretches(where_out, subtract_baseline, reduced.points.shape[1], observations),
             *words.artefacts(rig, level, n, observations, subtract_baseline),
             *words.effects(what, level, n, observations),
@@ -136,7 +138,7 @@ def raw(
             *(statistics.warnings if statistics else ()),
             *caveats.size(n, level, len(whole.null)),
             *caveats.dispersion(contests["envelope"], "stretch of time", label),
-            *caveats.resemblance(reduced.quantiles.reshape(n + observations, -1), n, seed),
+            *caveats.dependence(alike, observations),
         ),
         null={name: contest.null for name, contest in contests.items()},
         observed_score={name: float(contest.observed.mean()) for name, contest in contests.items()},

@@ -25,9 +25,10 @@ CONSISTENT_WITH = {
 }
 
 
-def verdict(p: float, level: float, n: int, observations: int, label: str) -> str:
+def verdict(p: float, level: float, n: int, observations: int, label: str, dependent: bool = False) -> str:
     """The first sentence."""
-    who = "The observation is" if observations == 1 else f"The {observations} observations, one per cell, are together"
+    design = "taken as sweeps of one cell" if dependent else "one per cell"
+    who = "The observation is" if observations == 1 else f"The {observations} observations, {design}, are together"
     like = "consistent with" if p > level else "unlike"
     return f"{who} {like} the simulations ({label}): p = {number(p)}, n = {n:,}."
 
