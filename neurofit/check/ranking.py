@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.check import conformal
-from neurofit.check.combine import combine
+from neurofit.check.combine import WEIGHTS, combine
 from neurofit.check.conformal import Contest, HeldOut
 
 Array = NDArray[np.float64]
@@ -52,6 +52,6 @@ def each(tests: Mapping[str, HeldOut], observations: int) -> dict[str, tuple[flo
     found: dict[str, list[float]] = {name: [] for name in (*tests, "all")}
     for i in range(observations):
         contests = {name: conformal.single(scores.only(i)) for name, scores in tests.items()}
-        for name, contest in {**contests, "all": combine(contests)}.items():
+        for name, contest in {**contests, "all": combine(contests, WEIGHTS)}.items():
             found[name].append(float(contest.p_value))
     return {name: tuple(p) for name, p in found.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import caveats, words
-from neurofit.check.combine import combine
+from neurofit.check.combine import WEIGHTS, combine
 from neurofit.check.conformal import Fit, HeldOut, Rows, held_out
 from neurofit.check.definedness import Patterns
 from neurofit.check.inputs import (
@@ -120,7 +120,8 @@ def summary(
     ranking = Ranking(n, observations, seed, dependent)
     columns = ranking.columns(held["columns"])
     contests = {"joint": ranking.test(held["joint"]), "marginal": strangest_column(columns)}
-    whole = combine(contests)
+    # of several observations the marginal test alone sees that they agree
+    whole = combine(contests, WEIGHTS if observations == 1 else None)
     p_value, p_values = float(whole.p_value), {name: float(c.p_value) for name, c in contests.items()}
     p_each = each(one_by_one, observations)
     what = effects(both, columns)
