@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,3 +56,14 @@ def each(tests: Mapping[str, HeldOut], observations: int) -> dict[str, tuple[flo
         for name, contest in {**contests, "all": combine(contests, WEIGHTS)}.items():
             found[name].append(float(contest.p_value))
     return {name: tuple(p) for name, p in found.items()}
+
+
+def numbers(contests: Mapping[str, Contest], whole: Contest, p_each: Mapping[str, tuple[float, ...]]) -> dict[str, Any]:
+    """What a result says in numbers, by the names of its fields."""
+    return {
+        "p_value": float(whole.p_value),
+        "p_values": {name: float(contest.p_value) for name, contest in contests.items()},
+        "null": {name: contest.null for name, contest in contests.items()},
+        "observed_score": {name: float(contest.observed.mean()) for name, contest in contests.items()},
+        "p_observations": p_each,
+    }
