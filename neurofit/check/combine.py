@@ -11,9 +11,10 @@ from neurofit.check.conformal import Contest
 
 Array = NDArray[np.float64]
 
-# One observation's tests in a combination. What a statistic shows alone, all together mostly show better: the marginal
-# test is heard for statistics that have nothing to do with each other, and costs little elsewhere.
-WEIGHTS = {"marginal": 0.25}
+# One observation's tests in a combination, 1 for those not listed. What a statistic shows alone, all together mostly
+# show better, and so does a neighbourhood's shape beside its mere distance: these two are heard where there is no
+# shape, among statistics that have nothing to do with each other, and cost little elsewhere.
+WEIGHTS = {"marginal": 0.25, "nearest": 0.25}
 
 
 def cauchy_statistic(p_values: ArrayLike, highest: float = 0.999, weights: ArrayLike | None = None) -> Array:

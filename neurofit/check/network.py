@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import caveats, words
-from neurofit.check.combine import combine
+from neurofit.check.combine import WEIGHTS, combine
 from neurofit.check.conformal import Rows, held_out
-from neurofit.check.inputs import all_finite, array, number_of_references, settings, table
+from neurofit.check.inputs import all_finite, array, copies_warning, number_of_references, settings, table
 from neurofit.check.joint import Joint
 from neurofit.check.marginal import effects
 from neurofit.check.nearest import Nearest
+from neurofit.check.quantile_joint import PrincipalJoint
 from neurofit.check.ranking import Ranking, each, numbers
+from neurofit.check.reader import Reader
 from neurofit.check.result import CheckResult
 from neurofit.check.scores import QuantileScores
 from neurofit.check.summaries import each_once
@@ -41,9 +43,11 @@ def embedding(
     """Is what a network reads from this observation like what it reads from the simulations?
 
     Two tests on the network's output, ``joint`` (:class:`neurofit.check.joint.Joint`) and ``nearest``
-    (:class:`neurofit.check.nearest.Nearest`), each against a cross-conformal null, then one p-value by a calibrated
-    Cauchy combination. A network is blind to what it was not trained to read: a pass here says less than one in
-    :func:`neurofit.check.raw`.
+    (:class:`neurofit.check.nearest.Nearest`), and for a torch network one on its hidden layers (``layers``:
+    :class:`neurofit.check.quantile_joint.PrincipalJoint` of all units), each against a cross-conformal null, then one
+    p-value by a calibrated Cauchy combination. The output is trained to keep what tells parameters and to lose the
+    rest; hidden layers still have some of it (Lee et al. 2018, arXiv 1807.03888). A network is blind to what it was
+    not trained to read all the same: a pass here says less than one in :func:`neurofit.check.raw`.
 
     **The reference must be simulations that the network was not trained on.** Those it has seen lie closer together
     in its space than any it has not, and observations that the model made would be rejected too often.
@@ -82,30 +86,33 @@ def embedding(
         )
     y = y.reshape(-1, *x.shape[1:])
     number_of_references(len(x), len(y), WHERE)
-    read, has_own = _reader(network)
-    z, z_observed = _embedded(read, x, "reference"), _embedded(read, y, "observed")
+    reader = Reader.of(network, WHERE)
+    (z, hidden), (z_observed, hidden_observed) = _read(reader, x, "reference"), _read(reader, y, "observed")
     names = [f"component {j}" for j in range(z.shape[1])]
     both = table(z_observed, z, None, None, names, None, where=WHERE)
-    both, copies = each_once(both, WHERE)
+    both, kept = each_once(both, WHERE)
     n, observations = both.n, len(both.columns) - both.n
+    layers = _standardised(np.concatenate([hidden[kept], hidden_observed]), n)
 
     def fit(training: Rows) -> Callable[[Rows], dict[str, Array]]:
         scores = QuantileScores(both.columns[training])
         z = scores(both.columns[training])
-        tests: dict[str, Callable[[Array], Array]] = {"joint": Joint(z), "nearest": Nearest(z)}
+        joint, nearest = Joint(z), Nearest(z)
+        inside = PrincipalJoint(layers[training]) if layers.size else None
 
         def score(rows: Rows) -> dict[str, Array]:
             of_rows = scores(both.columns[rows])
-            return {"columns": of_rows, **{name: test(of_rows) for name, test in tests.items()}}
+            found = {"columns": of_rows, "joint": joint(of_rows), "nearest": nearest(of_rows)}
+            return found | ({"layers": inside(layers[rows])} if inside else {})
 
         return score
 
     held = held_out(fit, n, observations, seed)
-    tests = {name: held[name] for name in ("joint", "nearest")}
+    tests = {name: scores for name, scores in held.items() if name != "columns"}
     alike = caveats.resemblance(both.columns, n, seed)
     ranking = Ranking(n, observations, seed, alike <= caveats.TOO_ALIKE)
     contests = {name: ranking.test(scores) for name, scores in tests.items()}
-    whole = combine(contests)
+    whole = combine(contests, WEIGHTS)
     p_value, p_each = float(whole.p_value), each(tests, observations)
     middle, last = np.quantile(held["nearest"].reference, [0.5, 0.99]).tolist()
     own = float(np.median(held["nearest"].observed))
@@ -121,8 +128,12 @@ def embedding(
             words.advice(p_value, level),
         ),
         warnings=(
-            *(() if has_own else ("the network has no embedding of its own: its inputs were compared as they are",)),
-            *copies,
+            *(
+                ()
+                if reader.has_own
+                else ("the network has no embedding of its own: its inputs were compared as they are",)
+            ),
+            *((copies_warning(len(x) - n, len(x)),) if n < len(x) else ()),
             *caveats.size(n, level, len(whole.null)),
             *caveats.dependence(alike, observations),
         ),
@@ -131,6 +142,13 @@ def embedding(
         seed=int(seed),
         **numbers(contests, whole, p_each),
     )
+
+
+def _standardised(columns: Array, n: int) -> Array:
+    """Units of one scale, without those that the reference never moves."""
+    sd = columns[:n].std(0)
+    moves = sd > 1e-9 * (1e-300 + np.abs(columns[:n]).max(0, initial=0.0))
+    return columns[:, moves] / sd[moves]
 
 
 def _distance(own: float, middle: float, last: float, observations: int) -> str:
@@ -144,52 +162,21 @@ def _distance(own: float, middle: float, last: float, observations: int) -> str:
     )
 
 
-def _embedded(read: Callable[[Array], ArrayLike], x: Array, name: str) -> Array:
-    """What the network makes of ``[rows, ...]``: ``[rows, components]``."""
+def _read(reader: Reader, x: Array, name: str) -> tuple[Array, Array]:
+    """Output and hidden layers of ``[rows, ...]``, each ``[rows, columns]``."""
     axes = ("row", *(f"axis {axis}" for axis in range(1, x.ndim)))
     all_finite(x, name, WHERE, axes, "Leave out the simulations that failed; a NaN never passes.")
-    found = [np.asarray(read(x[first : first + CHUNK]), dtype=np.float64) for first in range(0, len(x), CHUNK)]
-    if any(part.ndim == 0 or len(part) != len(x[i * CHUNK : (i + 1) * CHUNK]) for i, part in enumerate(found)):
-        raise CheckError(
-            "the network does not give one row for each of its inputs",
-            where=WHERE,
-            expected=f"{len(x)} rows for {name}",
-            found=f"shape {found[0].shape} for {len(x[:CHUNK])}",
-        )
-    z = np.concatenate(found).reshape(len(x), -1)
-    all_finite(z, f"the network's output for {name}", WHERE, ("row", "component"), "Is the network trained?")
-    return z
-
-
-def _reader(network: Any) -> tuple[Callable[[Array], ArrayLike], bool]:
-    """A function of ``[rows, ...]``, and whether it is a network of its own rather than its scaled input."""
-    for name in ("posterior_estimator", "_neural_net"):
-        network = getattr(network, name, None) or network
-    module = getattr(network, "embedding_net", network)
-    if not hasattr(module, "state_dict"):
-        if callable(module) and not hasattr(network, "sample"):
-            return module, True
-        raise CheckError(
-            "not a network that can be asked for an embedding",
-            where=WHERE,
-            expected="an sbi posterior, density estimator or trained inference object, a torch module, or a function",
-            found=type(network).__name__,
-            advice="A posterior of summaries reads them as they are: use check.summary.",
-        )
-    import torch
-
-    weight = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
-
-    def read(x: Array) -> ArrayLike:
-        training = module.training
-        module.eval()
-        try:
-            with torch.no_grad():
-                return module(torch.as_tensor(x, dtype=weight.dtype, device=weight.device)).cpu().numpy()
-        finally:
-            module.train(training)
-
-    # sbi puts its standardising before the embedding network, and without one an identity in its place
-    leaves = [part for part in module.modules() if not list(part.children())]
-    plain = all(isinstance(part, torch.nn.Identity) or type(part).__name__ == "Standardize" for part in leaves)
-    return read, not plain
+    parts = [reader(x[first : first + CHUNK]) for first in range(0, len(x), CHUNK)]
+    for i, (output, _) in enumerate(parts):
+        rows = len(x[i * CHUNK : (i + 1) * CHUNK])
+        if output.ndim == 0 or len(output) != rows:
+            raise CheckError(
+                "the network does not give one row for each of its inputs",
+                where=WHERE,
+                expected=f"{rows} rows",
+                found=f"shape {output.shape}",
+            )
+    output, hidden = (np.concatenate(side).reshape(len(x), -1) for side in zip(*parts, strict=True))
+    for values in (output, hidden):
+        all_finite(values, f"the network's output for {name}", WHERE, ("row", "component"), "Is the network trained?")
+    return output, hidden

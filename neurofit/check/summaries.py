@@ -110,7 +110,8 @@ def summary(
     settings(level, seed, where)
     both = table(observed, reference, observed_defined, reference_defined, names, units, where=where)
     tolerance = _tolerances(tolerances, both, where)
-    both, copies = each_once(both, where)
+    given = both.n
+    both, _ = each_once(both, where)
     n, observations = both.n, len(both.columns) - both.n
 
     held = align(held_out(fit(both), n, observations, seed), both)
@@ -138,7 +139,7 @@ def summary(
             words.advice(p_value, level),
         ),
         warnings=(
-            *copies,
+            *((copies_warning(given - n, given),) if n < given else ()),
             *both.warnings,
             *caveats.size(n, level, len(whole.null)),
             *caveats.dispersion(ranking.test(one_by_one["marginal"]), "statistic", label),
@@ -186,19 +187,17 @@ def align(held: dict[str, HeldOut], both: Table) -> dict[str, HeldOut]:
     }
 
 
-def each_once(both: Table, where: str) -> tuple[Table, tuple[str, ...]]:
-    """The table without exact copies of references, and a warning if there were any.
+def each_once(both: Table, where: str) -> tuple[Table, Rows]:
+    """The table without exact copies of references, and the numbers of those that are left.
 
     A held-out row whose copy was fitted looks too usual, and a well-specified observation beside it too
     strange.
     """
     reference = both.columns[: both.n]
     if not any(len(np.unique(column)) > both.n / 4 for column in reference.T):
-        return both, ()  # rows of nothing but counts coincide by nature
+        return both, np.arange(both.n)  # rows of nothing but counts coincide by nature
     kept = first_of_copies(reference)
-    if len(kept) == both.n:
-        return both, ()
-    return rows_of(both, kept, where), (copies_warning(both.n - len(kept), both.n),)
+    return (both if len(kept) == both.n else rows_of(both, kept, where)), kept
 
 
 def rows_of(both: Table, kept: Rows, where: str) -> Table:

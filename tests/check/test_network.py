@@ -69,10 +69,24 @@ def test_a_network_is_taken_in_every_form_and_left_as_it_was(trained):
     module.train()
     results = [check.embedding(n, x[300], x[:300]) for n in (trained, posterior, estimator, module)]
     assert module.training
-    module.eval()
-    results.append(check.embedding(function, x[300], x[:300]))
     assert len({result.p_value for result in results}) == 1
-    assert len({result.p_values["joint"] for result in results}) == 1
+    module.eval()
+    plain = check.embedding(function, x[300], x[:300])
+    assert set(results[0].p_values) - set(plain.p_values) == {"layers"}  # a function shows no layers
+    assert {name: results[0].p_values[name] for name in plain.p_values} == plain.p_values
+
+
+def test_hidden_layers_tell_what_the_output_has_lost():
+    """An output that reads one direction only: noise across it is seen in the layer before."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(10, 30), torch.nn.Tanh(), torch.nn.Linear(30, 1))
+    x = draws(6, 600)
+    x[500:] += 0.5 * np.random.default_rng(0).standard_normal((100, 10))
+    result = check.embedding(net, x[500:], x[:500])
+    share = {name: np.mean(np.array(p) <= 0.05) for name, p in result.p_observations.items()}
+    assert share["layers"] >= 0.95
+    assert share["all"] >= 0.9
+    assert share["joint"] <= 0.5
 
 
 def test_the_same_seed_gives_the_same_result_to_the_bit():
