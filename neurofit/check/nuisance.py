@@ -29,10 +29,10 @@ POLES = 4
 MEMORY = 3.0
 _FAMILY: TypeAdapter[Any] = TypeAdapter(PriorFamily)
 _IN_WORDS = {
-    "offset_mv": ("an offset", "mV"),
-    "series_resistance_mohm": ("a series resistance", "MOhm"),
-    "corner_khz": ("a low-pass filter", "kHz"),
-    "noise_sd_mv": ("observation noise", "mV"),
+    "offset_mv": ("an offset of", "mV"),
+    "series_resistance_mohm": ("a series resistance of", "MOhm"),
+    "corner_khz": ("a low-pass filter at", "kHz"),
+    "noise_sd_mv": ("observation noise of", "mV"),
 }
 _EXAMPLE = 'a number or a prior such as {"family": "log_uniform", "low": 0.02, "high": 0.5}'
 
@@ -66,7 +66,7 @@ class Nuisances:
     >>> import numpy as np
     >>> rig = Nuisances(offset_mv={"family": "normal", "mean": 0, "sd": 2}, noise_sd_mv=0.2)
     >>> print(rig)
-    an offset (normal 0 ± 2 mV) and observation noise (0.2 mV)
+    an offset of 0 ± 2 mV and observation noise of 0.2 mV
     >>> measured = rig.applied_to(np.full((3, 1000), -70.0), dt_ms=0.1, seed=1)
     >>> measured.std(axis=1).round(1).tolist()
     [0.2, 0.2, 0.2]
@@ -153,7 +153,7 @@ class Nuisances:
 
     def __str__(self) -> str:
         said = [
-            f"{words} ({given:g} {unit})" if isinstance(given, float) else f"{words} ({given} {unit})"
+            f"{words} {_said(given)} {unit}"
             for name, (words, unit) in _IN_WORDS.items()
             if (given := getattr(self, name)) is not None
         ]
@@ -206,6 +206,13 @@ def _filtered_noise(rng: np.random.Generator, shape: tuple[int, ...], sections: 
     return _filtered(white, sections)[..., memory:] / passed
 
 
+def _said(given: Any) -> str:
+    """``0.1 to 0.5``, ``0 ± 2``, ``0.2``."""
+    if isinstance(given, float):
+        return f"{given:g}"
+    return f"{given.low:g} to {given.high:g}" if hasattr(given, "low") else str(given).removeprefix("normal ")
+
+
 def _stream(seed: int, row: int, use: int) -> np.random.Generator:
     return np.random.default_rng([seed, row, use])
 
@@ -214,7 +221,6 @@ def _read(name: str, given: Given) -> Any:
     """A prior, a number as a float, or ``None``."""
     if given is None:
         return None
-    words, unit = _IN_WORDS[name]
     where = f"Nuisances.{name}"
     if isinstance(given, int | float | np.number) and not isinstance(given, bool):
         prior: Any = float(given)
@@ -226,10 +232,10 @@ def _read(name: str, given: Given) -> Any:
         lowest = prior.distribution.support()[0]
     if (name == "noise_sd_mv" and lowest < 0) or (name == "corner_khz" and not lowest > 0):
         raise CheckError(
-            f"{words} cannot be negative" if name == "noise_sd_mv" else "a filter's corner lies above 0 kHz",
+            "noise cannot be negative" if name == "noise_sd_mv" else "a filter's corner lies above 0 kHz",
             where=where,
             expected=_EXAMPLE,
-            found=f"{prior} {unit}",
+            found=f"{prior} {_IN_WORDS[name][1]}",
         )
     return prior
 

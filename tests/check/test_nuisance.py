@@ -84,9 +84,7 @@ def test_noise_passes_the_filter_and_has_the_size_that_is_recorded():
 
 def test_words_and_plain_values():
     rig = Nuisances(offset_mv=NORMAL, noise_sd_mv=UNIFORM, series_resistance_mohm=4)
-    assert str(rig) == (
-        "an offset (normal 1 ± 2 mV), a series resistance (4 MOhm) and observation noise (uniform from 0.1 to 0.5 mV)"
-    )
+    assert str(rig) == ("an offset of 1 ± 2 mV, a series resistance of 4 MOhm and observation noise of 0.1 to 0.5 mV")
     assert Nuisances(**rig.to_dict()) == rig
     assert str(Nuisances()) == "a perfect rig"
 
