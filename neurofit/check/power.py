@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import summaries
-from neurofit.check.combine import cauchy_statistic
+from neurofit.check.combine import WEIGHTS, cauchy_statistic
 from neurofit.check.inputs import settings, table
 from neurofit.check.marginal import largest
 from neurofit.errors import CheckError
@@ -127,7 +127,7 @@ def _rejects(training: Array, null: Array, level: float) -> Callable[[Array], ND
             (1 + len(null) - np.searchsorted(known, scores, "left")) / (len(null) + 1)
             for known, scores in zip(ordered, strangeness(columns), strict=True)
         ]
-        return cauchy_statistic(np.stack(p, axis=-1), 0.9)
+        return cauchy_statistic(np.stack(p, axis=-1), 0.9, [1.0, WEIGHTS["marginal"]])
 
     usual = np.sort(statistic(null))
     allowed = int(level * (len(null) + 1)) - 1  # so many null rows may be as strange

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import caveats, words
-from neurofit.check.combine import combine
+from neurofit.check.combine import WEIGHTS, combine
 from neurofit.check.conformal import Fit, HeldOut, Rows, held_out
 from neurofit.check.definedness import Patterns
 from neurofit.check.inputs import (
@@ -23,7 +23,7 @@ from neurofit.check.inputs import (
 )
 from neurofit.check.joint import Joint
 from neurofit.check.marginal import effects, largest, strangest_column
-from neurofit.check.ranking import Ranking, each
+from neurofit.check.ranking import Ranking, each, numbers
 from neurofit.check.result import CheckResult
 from neurofit.check.scores import QuantileScores
 from neurofit.errors import CheckError
@@ -110,7 +110,7 @@ def summary(
     settings(level, seed, where)
     both = table(observed, reference, observed_defined, reference_defined, names, units, where=where)
     tolerance = _tolerances(tolerances, both, where)
-    both, copies = _each_once(both, where)
+    both, copies = each_once(both, where)
     n, observations = both.n, len(both.columns) - both.n
 
     held = align(held_out(fit(both), n, observations, seed), both)
@@ -120,15 +120,14 @@ def summary(
     ranking = Ranking(n, observations, seed, dependent)
     columns = ranking.columns(held["columns"])
     contests = {"joint": ranking.test(held["joint"]), "marginal": strangest_column(columns)}
-    whole = combine(contests)
-    p_value, p_values = float(whole.p_value), {name: float(c.p_value) for name, c in contests.items()}
+    # of several observations the marginal test alone sees that they agree
+    whole = combine(contests, WEIGHTS if observations == 1 else None)
+    p_value = float(whole.p_value)
     p_each = each(one_by_one, observations)
     what = effects(both, columns)
     return CheckResult(
         space="summary",
         reference=label,
-        p_value=p_value,
-        p_values=p_values,
         effects=what,
         stretches=(),
         sentences=(
@@ -146,12 +145,10 @@ def summary(
             *caveats.width(what, tolerance),
             *caveats.dependence(alike, observations),
         ),
-        null={name: contest.null for name, contest in contests.items()},
-        observed_score={name: float(contest.observed.mean()) for name, contest in contests.items()},
-        p_observations=p_each,
         n_reference=n,
         n_observations=observations,
         seed=int(seed),
+        **numbers(contests, whole, p_each),
     )
 
 
@@ -189,7 +186,7 @@ def align(held: dict[str, HeldOut], both: Table) -> dict[str, HeldOut]:
     }
 
 
-def _each_once(both: Table, where: str) -> tuple[Table, tuple[str, ...]]:
+def each_once(both: Table, where: str) -> tuple[Table, tuple[str, ...]]:
     """The table without exact copies of references, and a warning if there were any.
 
     A held-out row whose copy was fitted looks too usual, and a well-specified observation beside it too
