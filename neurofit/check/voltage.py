@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import caveats, envelope, quantile_joint, summaries, traces, words
 from neurofit.check.combine import combine
-from neurofit.check.conformal import Fit, Rows, held_out
-from neurofit.check.inputs import Table, copies_warning, first_of_copies, settings, table
+from neurofit.check.conformal import Fit, HeldOut, Rows, held_out
+from neurofit.check.inputs import Label, Table, copies_warning, first_of_copies, settings, table
 from neurofit.check.marginal import effects, largest
 from neurofit.check.ranking import Ranking, each
-from neurofit.check.result import CheckResult
+from neurofit.check.result import CheckResult, Effect
 from neurofit.check.scores import QuantileScores
 from neurofit.check.traces import Traces
 from neurofit.errors import CheckError
@@ -51,7 +51,8 @@ def raw(
     Parameters
     ----------
     observed, reference
-        Voltage in mV as above, sampled alike and measured alike; at least 50 references, better 500.
+        Voltage in mV as above, sampled alike and measured alike: a rig's noise and offset can be put into the
+        reference with :class:`neurofit.check.Nuisances`. At least 50 references, better 500.
     dt_ms
         Sampling interval.
     step_ms
@@ -60,11 +61,12 @@ def raw(
     summary
         Summary statistics of the same cells and simulations, row for row, as a mapping of the arguments of
         :func:`neurofit.check.summary` (``observed``, ``reference``, ``observed_defined``,
-        ``reference_defined``, ``names``, ``units``). Their joint test enters the p-value, their effects the
-        words.
+        ``reference_defined``, ``names``, ``units``). Their joint test enters the p-value, their effects stand
+        in one ranking with the rig's features (:func:`neurofit.check.rig_features`), which do not.
     subtract_baseline
         For recordings with an unknown offset: the mean before the step is taken off every sweep, and the
-        envelope smoothed over 0.5 ms. The offset is then reported among the effects and does not count.
+        envelope smoothed over 0.5 ms. The offset is then reported among the effects and does not count, but in
+        ``summary`` if that holds it.
     label, level, seed
         As in :func:`neurofit.check.summary`.
 
@@ -116,20 +118,19 @@ def raw(
     p_value = float(whole.p_value)
     p_each = each(tests, observations)
     where_out = envelope.stretches(held["envelope"], reduced.points, reduced.edges, dt_ms, level)
-    rig = effects(reduced.artefacts, ranking.columns(held["artefacts"])) if reduced.artefacts else ()
-    what = effects(statistics, ranking.columns(held["columns"])) if statistics else ()
+    tables = {"artefacts": reduced.artefacts, "columns": statistics}
+    what = _named([(table, held[name]) for name, table in tables.items() if table], ranking)
     return CheckResult(
         space="raw",
         reference=label,
         p_value=p_value,
         p_values={name: float(contest.p_value) for name, contest in contests.items()},
-        effects=(*rig, *what),
+        effects=what,
         stretches=where_out,
         sentences=(
             words.verdict(p_value, level, n, observations, label, dependent),
             *words.stretches(where_out, subtract_baseline, reduced.points.shape[1], observations),
-            *words.artefacts(rig, level, n, observations, subtract_baseline),
-            *words.effects(what, level, n, observations),
+            *words.effects(what, level, n, observations, subtract_baseline),
             *words.individuals(p_each, level),
             words.advice(p_value, level),
         ),
@@ -147,6 +148,32 @@ def raw(
         n_observations=observations,
         seed=int(seed),
     )
+
+
+def _named(found: Sequence[tuple[Table, HeldOut]], ranking: Ranking) -> tuple[Effect, ...]:
+    """The statistics of several tables of the same rows in one ranking, the most telling first."""
+    if not found:
+        return ()
+    tables, scores = zip(*found, strict=True)
+    before = np.cumsum([0, *(len(table.names) for table in tables)])
+    both = Table(
+        np.concatenate([table.columns for table in tables], axis=1),
+        tuple(
+            Label(label.kind, tuple(first + f for f in label.features))
+            for first, table in zip(before.tolist(), tables, strict=False)
+            for label in table.labels
+        ),
+        tuple(name for table in tables for name in table.names),
+        tuple(unit for table in tables for unit in table.units),
+        tables[0].n,
+        (),
+    )
+    held = HeldOut(
+        np.concatenate([score.reference for score in scores], axis=-1),
+        np.concatenate([score.observed for score in scores], axis=-1),
+        scores[0].fold,
+    )
+    return effects(both, ranking.columns(held))
 
 
 def _fit(reduced: Traces, statistics: Table | None) -> Fit:

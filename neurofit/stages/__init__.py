@@ -3,7 +3,9 @@
 from neurofit.stages.calibrating import NETWORK, calibrate
 from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
 from neurofit.stages.inputs import (
+    RIG,
     chosen_inputs,
+    chosen_rig,
     compile_all,
     decisions,
     declared_summaries,
@@ -23,6 +25,7 @@ __all__ = [
     "KEPT",
     "NEARNESS",
     "NETWORK",
+    "RIG",
     "Outcome",
     "Round",
     "SimulationSet",
@@ -30,6 +33,7 @@ __all__ = [
     "check_fit",
     "check_prior",
     "chosen_inputs",
+    "chosen_rig",
     "compile_all",
     "decisions",
     "declared_summaries",

@@ -116,13 +116,19 @@ def _both_spaces(
         assert simulated.voltage_mv is not None
         rows = simulated.valid[: len(simulated.voltage_mv)]
         every = max(1, round(KEEP_MS / fitted.dt_ms))
-        step = fitted.stimulus.test_step
+        dt_ms = every * fitted.dt_ms
+        step, rig = fitted.stimulus.test_step, check.Nuisances.from_dict(run.decisions()["rig"])
         return check.raw(
             fitted.voltage_mv[:, ::every],
-            simulated.voltage_mv[rows],
-            dt_ms=every * fitted.dt_ms,
+            rig.applied_to(
+                simulated.voltage_mv[rows],
+                dt_ms=dt_ms,
+                current_pa=fitted.current_pa[:, ::every],
+                seed=stream_seed(seed, "check", 4),
+            ),
+            dt_ms=dt_ms,
             step_ms=(step.start_ms, step.stop_ms),
-            label=label,
+            label=f"{label}, with {rig}",
             seed=stream_seed(seed, "check"),
         ).to_dict()
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from neurofit.errors import TemplateError
+from neurofit.families import PriorFamily
 from neurofit.template.schema import (
     EquationsTable,
     IntegrationTable,
     ParameterTable,
-    PriorFamily,
     SpikeTable,
     TemplateFile,
 )

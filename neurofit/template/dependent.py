@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from neurofit.errors import TemplateError
+from neurofit.families import PriorFamily
 from neurofit.template.formula import PRIOR, Formula
 from neurofit.template.prior import Family, Prior, tried_z, values_in_words
 from neurofit.template.reach import circle, ordered
-from neurofit.template.schema import ParameterTable, PriorFamily
+from neurofit.template.schema import ParameterTable
 from neurofit.template.source import Source
 from neurofit.template.symbols import CONSTANTS, Symbols
 from neurofit.template.units import UNITS, parse_unit

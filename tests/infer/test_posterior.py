@@ -10,11 +10,11 @@ import pytest
 from scipy import stats
 
 from neurofit.errors import BadInput, ParameterError, TrainingError
+from neurofit.families import LogNormal, LogUniform, Normal, TruncatedNormal, Uniform
 from neurofit.infer import Posterior, Region
 from neurofit.infer.marginals import highest_density_interval, remark
 from neurofit.template import Model, load_model
 from neurofit.template.model import Parameter
-from neurofit.template.schema import LogNormal, LogUniform, Normal, TruncatedNormal, Uniform
 from tests.infer.toys import GaussianDensity
 
 UNIFORM = Uniform(family="uniform", low=-2.0, high=6.0)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from neurofit.errors import ParameterError
+from neurofit.families import Beta, LogNormal, LogUniform, Normal, TruncatedNormal, Uniform
 from neurofit.template import Prior
 from neurofit.template.prior import LARGEST_Z, Family
-from neurofit.template.schema import Beta, LogNormal, LogUniform, Normal, TruncatedNormal, Uniform
 
 laws = settings(max_examples=60, deadline=None, derandomize=True)
 
