@@ -182,14 +182,12 @@ def _fit(reduced: Traces, statistics: Table | None) -> Fit:
 
     def of(training: Rows) -> Callable[[Rows], dict[str, Array]]:
         at_points = QuantileScores(points[training])
-        quantiles = {"quantile_joint": quantile_joint.within(reduced.quantiles[training])}
-        if reduced.quantiles.shape[1] > 1:
-            quantiles["across_sweeps"] = quantile_joint.across(reduced.quantiles[training])
+        quantiles = quantile_joint.tests(reduced.quantiles[training])
         rig = QuantileScores(reduced.artefacts.columns[training]) if reduced.artefacts else None
         of_statistics = summaries.fit(statistics)(training) if statistics else None
 
         def score(rows: Rows) -> dict[str, Array]:
-            found = {name: test(reduced.quantiles[rows]) for name, test in quantiles.items()}
+            found = quantiles(reduced.quantiles[rows])
             found["envelope"] = at_points(points[rows])
             if rig and reduced.artefacts:
                 found["artefacts"] = rig(reduced.artefacts.columns[rows])
