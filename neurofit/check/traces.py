@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,14 @@ from scipy.ndimage import uniform_filter1d
 
 from neurofit.check import artefacts, envelope, quantile_joint
 from neurofit.check.artefacts import FEWEST_BASELINE, FEWEST_SAMPLES
-from neurofit.check.inputs import Label, Table, all_finite, number_of_references
+from neurofit.check.inputs import Label, Table, all_finite, array, number_of_references
 from neurofit.errors import CheckError
 
 Array = NDArray[np.float64]
 
 SMOOTH_MS = 0.5
+# Currents are the same up to this share of what the stimulus spans: measured ones have noise.
+ALIKE = 0.05
 CHUNK = 200
 DESIGN = (
     "reference [n, time] with observed [time] (one cell) or [cell, time], "
@@ -77,6 +80,54 @@ def as_design(observed: ArrayLike, reference: ArrayLike, where: str) -> tuple[ND
         )
     number_of_references(len(x), len(cells), where)
     return (cells[:, None], x[:, None]) if x.ndim == 2 else (cells, x)
+
+
+def measured_alike(
+    dt_ms: tuple[float, float | None],
+    current_pa: tuple[ArrayLike | None, ArrayLike | None],
+    sweeps: tuple[int, int],
+    where: str,
+) -> None:
+    """Do reference and observation share sampling and stimulus, as far as the caller says?
+
+    Parameters
+    ----------
+    dt_ms, current_pa
+        Of the reference and of the observation.
+    sweeps
+        How many sweeps, of how many samples.
+    """
+    if dt_ms[1] is not None and not math.isclose(dt_ms[0], dt_ms[1], rel_tol=1e-3):
+        raise CheckError(
+            "observation and reference are not sampled alike",
+            where=where,
+            expected=f"the reference's interval, {dt_ms[0]:g} ms",
+            found=f"{dt_ms[1]:g} ms",
+            advice="Simulate at the recording's sampling interval, or thin both to one.",
+        )
+    if all(current is None for current in current_pa):
+        return
+    both = [None if current is None else np.atleast_2d(array(current, "current_pa", where)) for current in current_pa]
+    if any(current is None or current.shape != sweeps for current in both):
+        raise CheckError(
+            "the currents do not suit the voltage",
+            where=where,
+            expected=f"current_pa and observed_current_pa, each {sweeps[0]} sweeps of {sweeps[1]} samples",
+            found=" and ".join("none" if current is None else f"shape {current.shape}" for current in both),
+        )
+    reference, observed = both
+    assert reference is not None
+    assert observed is not None
+    apart = np.abs(observed - reference)
+    if not apart.max() <= ALIKE * np.ptp(reference):
+        sweep, sample = np.unravel_index(np.nan_to_num(apart, nan=np.inf).argmax(), apart.shape)
+        raise CheckError(
+            "observation and reference got different currents",
+            where=where,
+            expected=f"{reference[sweep, sample]:.4g} pA in sweep {sweep} at {sample * dt_ms[0]:.4g} ms",
+            found=f"{observed[sweep, sample]:.4g} pA",
+            advice="Simulate the recording's own stimulus.",
+        )
 
 
 def reduce(

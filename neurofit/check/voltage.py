@@ -29,6 +29,9 @@ def raw(
     reference: ArrayLike,
     *,
     dt_ms: float,
+    observed_dt_ms: float | None = None,
+    current_pa: ArrayLike | None = None,
+    observed_current_pa: ArrayLike | None = None,
     step_ms: tuple[float, float] | None = None,
     summary: Mapping[str, Any] | None = None,
     subtract_baseline: bool = False,
@@ -54,7 +57,10 @@ def raw(
         Voltage in mV as above, sampled alike and measured alike: a rig's noise and offset can be put into the
         reference with :class:`neurofit.check.Nuisances`. At least 50 references, better 500.
     dt_ms
-        Sampling interval.
+        Sampling interval of both.
+    observed_dt_ms, current_pa, observed_current_pa
+        To be sure that both were measured alike: the observation's own sampling interval, and the injected current of
+        reference and observation in pA, ``[time]`` or ``[sweep, time]``. A difference is an error.
     step_ms
         ``(start, stop)`` of the current step from the first sample; without it the whole sweep counts as step
         and there is no baseline.
@@ -94,6 +100,7 @@ def raw(
     where = "check.raw"
     settings(level, seed, where)
     cells, simulated = traces.as_design(observed, reference, where)
+    traces.measured_alike((dt_ms, observed_dt_ms), (current_pa, observed_current_pa), simulated.shape[1:], where)
     statistics = None if summary is None else _statistics(summary, len(cells), len(simulated), where)
     kept = first_of_copies(simulated)
     copies = len(simulated) - len(kept)

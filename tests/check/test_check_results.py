@@ -205,6 +205,8 @@ SUMMARY_MISUSE = {
     "level of shifts": (lambda: check.detectable_shifts(X, level=0.001), "at least 3000"),
 }
 
+STEPS = np.where((np.arange(V.shape[2]) > 50) & (np.arange(V.shape[2]) < 250), 100.0, 0.0) * np.ones((V.shape[1], 1))
+
 RAW_MISUSE = {
     "sweeps of a cell against one sweep": (lambda: check.raw(V[0], V[:, 0, :-1], **RAW), "one design"),
     "one sweep against sweeps": (lambda: check.raw(V[0, 0], V, **RAW), "one design"),
@@ -220,6 +222,16 @@ RAW_MISUSE = {
     "no baseline": (lambda: check.raw(V[0], V, dt_ms=0.1, subtract_baseline=True), "no baseline"),
     "text": (lambda: check.raw("trace", V, **RAW), "no numbers"),
     "ragged": (lambda: check.raw([[1.0], [1.0, 2.0]], V, **RAW), "equal length"),
+    "another sampling": (lambda: check.raw(V[0], V, observed_dt_ms=0.05, **RAW), "not sampled alike"),
+    "another stimulus": (
+        lambda: check.raw(V[0], V, current_pa=STEPS, observed_current_pa=1.3 * STEPS, **RAW),
+        "got different currents",
+    ),
+    "one current of two": (lambda: check.raw(V[0], V, current_pa=STEPS, **RAW), "do not suit the voltage"),
+    "a current of other sweeps": (
+        lambda: check.raw(V[0], V, current_pa=STEPS, observed_current_pa=STEPS[:1], **RAW),
+        "do not suit the voltage",
+    ),
     "statistics of other rows": (
         lambda: check.raw(V[0], V, summary={"observed": X[0], "reference": X}, **RAW),
         "not of the same rows",
