@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test quick lint bench clean
+.PHONY: demo test quick lint bench bench-checks clean
 
 demo: $(VENV)/installed
 	$(BIN)/neurofit demo
@@ -25,6 +25,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# False positives and power of the checks beside sbi's, by space and kind of misspecification.
+bench-checks: $(VENV)/installed
+	PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_checks.py
 
 bench: $(VENV)/installed
 	for script in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(BIN)/python $$script; done
