@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neurofit.check.conformal import Contest, subsets
 from neurofit.check.result import Effect
-from neurofit.check.scores import QuantileScores
+from neurofit.features.scores import QuantileScores
 from neurofit.check.words import number, percent
 
 Array = NDArray[np.float64]

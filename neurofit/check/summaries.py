@@ -25,7 +25,7 @@ from neurofit.check.joint import Joint
 from neurofit.check.marginal import effects, largest, strangest_column
 from neurofit.check.ranking import Ranking, each
 from neurofit.check.result import CheckResult
-from neurofit.check.scores import QuantileScores
+from neurofit.features.scores import QuantileScores
 from neurofit.errors import CheckError
 
 Array = NDArray[np.float64]

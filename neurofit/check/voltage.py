@@ -15,7 +15,7 @@ from neurofit.check.inputs import Table, copies_warning, first_of_copies, settin
 from neurofit.check.marginal import effects, largest
 from neurofit.check.ranking import Ranking, each
 from neurofit.check.result import CheckResult
-from neurofit.check.scores import QuantileScores
+from neurofit.features.scores import QuantileScores
 from neurofit.check.traces import Traces
 from neurofit.errors import CheckError
 
