@@ -1,8 +1,8 @@
 """Which of a cell's summaries are off, and what they would be if none were: after robust NPE (Ward et al. 2022).
 
 Every observed summary is what the simulator would have made plus an error, in quantile scores. The error is tiny
-(:data:`SPIKE`) or, where the summary is off, Cauchy of scale :data:`SLAB`; how many are off is as likely to be none as
-one, two or all of them (which corrects for looking at many; Scott and Berger 2010). What the simulator would have made
+(:data:`SPIKE`) or, where the summary is off, Cauchy of scale :data:`SLAB`. In one half of all cells none is off, in the
+others one, two or all of them are equally often (which corrects for looking at many; Scott and Berger 2010). What the simulator would have made
 has the density of an :class:`~neurofit.infer.emulator.Emulator` averaged over its parameters.
 
 A Cauchy is a mixture of normals, so given parameters and one of a few variances for every error all is Gaussian, and
@@ -126,7 +126,7 @@ class _Model:
             distance = (precision[:, j] * left).sum(axis=1) / own
             others = (kind > 0).sum(axis=1) - (kind[:, j] > 0)
             log_each = np.column_stack(
-                [np.log(d - others) + flags[:, j], np.log(1 + others)[:, None] + self.log_shares]
+                [flags[:, j], _log_odds_off(others, d)[:, None] + self.log_shares]
             )
             if self.defined[j]:
                 log_each += -0.5 * np.log(variance) - 0.5 * distance[:, None] ** 2 / variance
@@ -179,6 +179,11 @@ class _Model:
         """``[row, summary]``: log of how likely it is to be defined, or undefined, as observed; over one half."""
         log_probability = log_expit(np.where(self.defined, odds, -odds)) + np.log(2) * np.isfinite(odds)
         return np.asarray(self.weight * np.maximum(log_probability, -50.0))
+
+
+def _log_odds_off(others: NDArray[np.intp], d: int) -> Array:
+    """Log prior odds of a summary to be off, given how many of the ``d - 1`` others are."""
+    return np.where(others > 0, np.log1p(others) - np.log(d - others), -2 * np.log(d))
 
 
 def _cauchy() -> tuple[Array, Array]:
