@@ -118,7 +118,8 @@ class _Model:
         kind, d = kind.copy(), len(self.observed)
         left, covariance, odds = self._left(z, kind)
         flags = self._log_flags(odds)
-        precision = torch.linalg.inv(covariance).numpy()
+        inverse = torch.linalg.inv(covariance)
+        precision = inverse.numpy()
         for j in rng.permutation(d):
             now, own = self._variance(kind)[:, j], precision[:, j, j]
             # of the observation given all others, without its own error
@@ -132,9 +133,10 @@ class _Model:
                 log_each += -0.5 * np.log(variance) - 0.5 * distance[:, None] ** 2 / variance
             kind[:, j] = _categorical(log_each, rng)
             change = self._variance(kind)[:, j] - now
-            column = precision[:, j].copy()
-            shrink = change / (1 + change * own)
-            precision -= shrink[:, None, None] * column[:, :, None] * column[:, None, :]
+            column = inverse[:, :, j].clone()
+            shrink = torch.as_tensor(change / (1 + change * own))[:, None]
+            # in place, and so of `precision` too
+            inverse.baddbmm_((shrink * column)[:, :, None], column[:, None], alpha=-1)
         return kind
 
     def log_weight(self, kind: NDArray[np.intp], inside: Inside | None) -> Weight:
