@@ -15,9 +15,9 @@ from neurofit.check.inputs import Table, copies_warning, first_of_copies, settin
 from neurofit.check.marginal import effects, largest
 from neurofit.check.ranking import Ranking, each
 from neurofit.check.result import CheckResult
-from neurofit.features.scores import QuantileScores
 from neurofit.check.traces import Traces
 from neurofit.errors import CheckError
+from neurofit.features.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

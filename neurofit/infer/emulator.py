@@ -55,7 +55,7 @@ class Emulator:
     group: NDArray[np.intp]
 
     def __call__(self, z: Array) -> tuple[Array, Array, Array]:
-        """Means, standard deviations and log odds of being defined (infinite where it always is), ``[row, summary]``."""
+        """Means, standard deviations, log odds of being defined (infinite where it always is): ``[row, summary]``."""
         with torch.no_grad():
             found = self.network(torch.as_tensor(z, dtype=torch.float32)).double()
         mean, log_sd, odds = (part.numpy() for part in _split(found, len(self.width)))

@@ -16,6 +16,7 @@ Neither corrects the model, or a verdict on it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -45,19 +46,15 @@ FEWEST_DEFINED = 20
 MOSTLY = 0.2
 
 
-class Sampler(Protocol):
-    """A posterior for any summaries."""
-
-    def __call__(self, n: int, seed: int, x: Array) -> Array:
-        """``[n, row, parameter]``: draws for each row of summaries ``[row, summary]``, NaN where undefined; rows of NaN
-        for what has none."""
-        ...
+# (n, seed, x [row, summary], NaN where undefined) -> [n, row, parameter]; draws of NaN where there are none.
+Sampler = Callable[[int, int, Array], Array]
 
 
 class Samples(Protocol):
-    """An object with such a method."""
+    """A posterior as an object."""
 
-    def sample(self, n: int, seed: int, x: Array) -> Array: ...
+    def sample(self, n: int, seed: int, x: Array, /) -> Array:
+        """As :data:`Sampler`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +188,8 @@ def robust_posterior(
         function), and ``[simulation, summary]``, in the units of ``observed``, with whatever noise ``posterior`` was
         trained with; NaN where undefined.
     posterior
-        ``(n, seed, x) -> [n, row, parameter]``: a function, or an object with such a method ``sample``. Its draws may be
-        in any units.
+        ``(n, seed, x) -> [n, row, parameter]``: a function, or an object with such a method ``sample``. Its draws
+        may be in any units.
     method
         ``"noise"`` or ``"weights"``.
     n
@@ -214,7 +211,9 @@ def _scored(scores: QuantileScores, x: Array) -> Array:
     return np.where(np.isfinite(x), scores(x), np.nan)
 
 
-def _weighed(y: Array, x: Array, rows: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], Array, float]:
+def _weighed(
+    y: Array, x: Array, rows: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], float]:
     """Simulations drawn by their weights, which of their summaries are off, and how many the weights leave."""
     apart = np.abs(y - x)
     one_undefined = np.isfinite(y) != np.isfinite(x)

@@ -30,14 +30,15 @@ def sentences(found: RobustFit) -> list[str]:
     """What is set aside, how far that moves the parameters, and how much to believe it."""
     if found.method == "weights" and found.effective < FEW:
         said = [
-            f"The weights leave {number(found.effective, 2)} effective simulations: these intervals, and what is off of "
-            'them, say next to nothing. Use the method "noise".'
+            f"The weights leave {number(found.effective, 2)} effective simulations: these intervals say next to "
+            'nothing, and which features are off is not told. Use the method "noise".'
         ]
     else:
         said = _set_aside(found)
     moved = found.table["shift"].abs()
-    name = moved.idxmax()
-    shift = f"{signed(float(found.table.loc[name, 'shift']), 2)} standard deviations of the plain posterior"
+    most = int(moved.argmax())
+    name, by = found.table.index[most], float(found.table["shift"].iloc[most])
+    shift = f"{signed(by, 2)} standard deviations of the plain posterior"
     said.append(
         f"The parameter that moves most is {name}, by {shift}; intervals are {found.table['width'].median():.2f} times "
         "as wide in the median."
@@ -46,13 +47,13 @@ def sentences(found: RobustFit) -> list[str]:
         said.append("Do not rely on a parameter that moves so far: it hangs on the features that are set aside.")
     if found.widened:
         said.append(
-            f"Training had already widened the tolerances of {plural(found.widened, 'feature')} that no simulation near "
-            "the cell has: the plain posterior excuses them too. Here they are judged at the tolerances as declared."
+            f"Training had already widened the tolerances of {plural(found.widened, 'feature')} that no simulation "
+            "near the cell has: the plain posterior excuses them too. Here they are judged as declared."
         )
     if found.unsettled > MOVING:
         said.append(
-            f"The chains still moved by {found.unsettled:.2f} of their standard deviations at the end: try another seed, "
-            "and believe what both have in common."
+            f"The chains still moved by {found.unsettled:.2f} of their standard deviations at the end: try another "
+            "seed, and believe what both have in common."
         )
     return [*said, CAUTION]
 
@@ -77,7 +78,7 @@ def robust_lines(found: RobustFit) -> Iterator[Any]:
     from rich.table import Table
 
     table = Table(
-        "parameter", "unit", "plain 90 %", "robust 90 %", "shift (plain sd)", "width",
+        "parameter", "unit", "plain 90 %", "robust 90 %", "shift (sd)", "width",
         title=f"Robust posterior ({found.method}), beside the plain one", box=box.SIMPLE, pad_edge=False,
     )  # fmt: skip
     for row in rows(found):

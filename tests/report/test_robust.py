@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_one_that_was_cut_short_is_worked_out_again(own: nf.Fit) -> None:
 def test_the_report_shows_it_when_it_is_there(fit: nf.Fit, own: nf.Fit, page: str, tmp_path: Path) -> None:
     assert 'id="robust"' not in page
     own.robust("weights")
-    text = own.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    text = unescape(own.report(tmp_path / "report.html").read_text(encoding="utf-8"))
     assert text.count('id="robust"') == 1
     assert 'href="#robust"' in text
     assert "not in its place" in text

@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from neurofit.report.figures.parameters import COLUMNS, PANEL, round_ticks
+from neurofit.report.figures.pairs import round_ticks
+from neurofit.report.figures.parameters import COLUMNS, PANEL
 from neurofit.report.figures.style import FITTED, HELD_OUT, bare, figure, styled
+from neurofit.report.words import number
 
 Array = NDArray[np.float64]
 
@@ -61,7 +63,9 @@ def _panel(axes: Axes, label: str, plain: Array, robust: Array, log: bool) -> No
     if log:
         axes.set_xscale("log")
     axes.set_xlim(low, high)
-    round_ticks(axes.xaxis, float(low), float(high), log, most=4)
+    ticks = round_ticks(float(low), float(high), log)
+    axes.set_xticks(ticks, [number(t) for t in ticks])
+    axes.set_xticks([], minor=True)
     axes.set_xlabel(label, labelpad=2)
     bare(axes, "left")
     axes.tick_params(labelleft=False)
