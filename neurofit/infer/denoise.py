@@ -33,8 +33,9 @@ Weight = Callable[[Array, NDArray[np.intp]], Array]
 SPIKE, SLAB = 0.05, 0.25
 # Normals that stand for the Cauchy.
 NORMALS = 16
-# Passes over variances and parameters, and steps of the parameters in each.
-PASSES, STEPS = 20, 2
+# Passes over variances and parameters, steps of the parameters in each, and how often all passes are gone through at
+# the most while the chains still move.
+PASSES, STEPS, TIMES = 20, 2, 5
 # The variance of a value that was not observed.
 UNKNOWN = 1e6
 
@@ -50,8 +51,8 @@ class Denoised:
     off
         ``[chain, summary]``: is it off?
     unsettled
-        The largest change of a parameter's mean over the second half of the passes, in standard deviations of the
-        chains: with 500 of them, a fifth and less is chance.
+        The largest change of a parameter's mean over the second half of the last passes, in standard deviations of the
+        chains; up to :func:`chance` it means nothing.
     """
 
     scores: Array
@@ -75,15 +76,23 @@ def denoise(
     """
     model = _Model(observed, emulator)
     z, kind = model.start(z, chains, rng)
-    halfway = z
-    for number in range(PASSES):
-        kind = model.errors(z, kind, rng)
-        z = slice_steps(z, model.log_weight(kind, inside), Ellipses.around(z), STEPS, rng)
-        if number == PASSES // 2:
-            halfway = z
-    spread = np.maximum(z.std(axis=0), 1e-9)
-    unsettled = float((np.abs(z.mean(axis=0) - halfway.mean(axis=0)) / spread).max())
+    for _ in range(TIMES):
+        halfway = z
+        for number in range(PASSES):
+            kind = model.errors(z, kind, rng)
+            z = slice_steps(z, model.log_weight(kind, inside), Ellipses.around(z), STEPS, rng)
+            if number == PASSES // 2:
+                halfway = z
+        spread = np.maximum(z.std(axis=0), 1e-9)
+        unsettled = float((np.abs(z.mean(axis=0) - halfway.mean(axis=0)) / spread).max())
+        if unsettled <= chance(chains):
+            break
     return Denoised(model.without_errors(z, kind, rng), kind > 0, unsettled)
+
+
+def chance(chains: float) -> float:
+    """How far the means of settled chains may lie apart: four standard errors of a difference."""
+    return float(4 * np.sqrt(2 / chains))
 
 
 class _Model:

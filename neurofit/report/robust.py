@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from neurofit.report.figures import robust_figure
 from neurofit.report.figures.style import CSS_DPI, SHARPNESS
 from neurofit.report.words import interval, number, plural, signed, unit, with_unit
-from neurofit.stages.hedging import FEW, FOLDER, LARGE, MOVING, SET_ASIDE, RobustFit
+from neurofit.stages.hedging import FEW, FOLDER, LARGE, SET_ASIDE, RobustFit
 
 if TYPE_CHECKING:
     from neurofit.result import Fit
@@ -50,7 +50,7 @@ def sentences(found: RobustFit) -> list[str]:
             f"Training had already widened the tolerances of {plural(found.widened, 'feature')} that no simulation "
             "near the cell has: the plain posterior excuses them too. Here they are judged as declared."
         )
-    if found.unsettled > MOVING:
+    if not found.settled:
         said.append(
             f"The chains still moved by {found.unsettled:.2f} of their standard deviations at the end: try another "
             "seed, and believe what both have in common."

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurofit.features import FeatureTable
 from neurofit.infer import Posterior, Potential, Summaries, usable
+from neurofit.infer.denoise import chance
 from neurofit.infer.held_out import draws_inside
 from neurofit.infer.robust import ROWS, Hedge, Robust, Way
 from neurofit.progress import Progress
@@ -29,8 +30,8 @@ DRAWS = 5000
 LEVEL = (0.05, 0.95)
 # A summary is said to be set aside from this probability.
 SET_ASIDE = 0.9
-# Fewer simulations under the weights, or chains that still move further (in standard deviations), are said.
-FEW, MOVING = 10, 0.25
+# Fewer effective simulations under the weights are said.
+FEW = 10
 # A shift that is large, in standard deviations of the plain posterior.
 LARGE = 1.0
 # A tolerance counts as widened from this factor.
@@ -73,6 +74,11 @@ class RobustFit:
     effective: float
     unsettled: float
     widened: int
+
+    @property
+    def settled(self) -> bool:
+        """Had the chains, if there are any, come to rest?"""
+        return self.unsettled <= chance(self.effective)
 
     @property
     def set_aside(self) -> pd.DataFrame:

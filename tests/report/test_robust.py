@@ -104,7 +104,7 @@ def test_an_unknown_method_is_refused(own: nf.Fit) -> None:
 
 def test_what_is_set_aside_is_said_with_its_size_and_never_as_a_cause() -> None:
     said = " ".join(sentences(made()))
-    assert "Resting potential is consistent with being off by +9.6 mV (90 % 8.1 to 11.0; probability 0.98)." in said
+    assert "Resting potential is consistent with being off by +9.6 mV (90 % 8.1 to 11; probability 0.98)." in said
     assert "g_leak, by -1.4 standard deviations" in said
     assert "Do not rely" in said
     assert "caused" not in said
