@@ -28,7 +28,8 @@ CAUTION = (
 
 def sentences(found: RobustFit) -> list[str]:
     """What is set aside, how far that moves the parameters, and how much to believe it."""
-    if found.method == "weights" and found.effective < FEW:
+    few = found.method == "weights" and found.effective < FEW
+    if few:
         said = [
             f"The weights leave {number(found.effective, 2)} effective simulations: these intervals say next to "
             'nothing, and which features are off is not told. Use the method "noise".'
@@ -43,7 +44,7 @@ def sentences(found: RobustFit) -> list[str]:
         f"The parameter that moves most is {name}, by {shift}; intervals are {found.table['width'].median():.2f} times "
         "as wide in the median."
     )
-    if moved.max() > LARGE:
+    if moved.max() > LARGE and not few:
         said.append("Do not rely on a parameter that moves so far: it hangs on the features that are set aside.")
     if found.widened:
         said.append(
