@@ -6,7 +6,7 @@
     raw(observed, reference)         voltage, at every time and in what it does overall
     detectable_shifts(reference)     what a summary check with these simulations would notice
 
-How: scores (:mod:`~neurofit.features.scores`), one test a file (``joint``, ``marginal``, ``envelope``,
+How: scores (:mod:`~neurofit.scores`), one test a file (``joint``, ``marginal``, ``envelope``,
 ``quantile_joint``), their nulls (``conformal``), one p-value from several (``combine``), and ``words``.
 """
 

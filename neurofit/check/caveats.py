@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurofit.check.conformal import Contest, subsets
 from neurofit.check.result import Effect
 from neurofit.check.words import number, percent
-from neurofit.features.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from neurofit.check.joint import Joint
-from neurofit.features.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

@@ -26,7 +26,7 @@ from neurofit.check.marginal import effects, largest, strangest_column
 from neurofit.check.ranking import Ranking, each
 from neurofit.check.result import CheckResult
 from neurofit.errors import CheckError
-from neurofit.features.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from neurofit.check.ranking import Ranking, each
 from neurofit.check.result import CheckResult
 from neurofit.check.traces import Traces
 from neurofit.errors import CheckError
-from neurofit.features.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

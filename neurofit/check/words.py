@@ -10,7 +10,7 @@ import numpy as np
 from neurofit.check.inputs import Table
 from neurofit.check.joint import Joint
 from neurofit.check.result import Effect, Stretch
-from neurofit.features.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 NAMED, STRETCHES = 5, 3
 

@@ -26,11 +26,11 @@ from scipy.special import softmax
 from scipy.stats import cauchy, norm
 
 from neurofit.errors import BadInput, TrainingError
-from neurofit.features.scores import QuantileScores
 from neurofit.infer.denoise import SLAB, denoise
 from neurofit.infer.emulator import FEWEST, Emulator, train_emulator
 from neurofit.infer.truncated import Inside
 from neurofit.infer.valid import SEED, one_of, require_one, whole
+from neurofit.scores import QuantileScores
 from neurofit.threads import one_thread
 
 Array = NDArray[np.float64]

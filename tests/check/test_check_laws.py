@@ -8,7 +8,7 @@ from check_cases import CASES, RAW, correlated, curved, independent, spiking, tr
 
 from neurofit import check
 from neurofit.check.conformal import HeldOut, group, group_of_columns, subsets
-from neurofit.features.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 LEVEL = 0.05
 

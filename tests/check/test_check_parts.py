@@ -16,7 +16,7 @@ from neurofit.check.envelope import bin_edges, points
 from neurofit.check.joint import Joint
 from neurofit.check.mmd import sbi_mmd
 from neurofit.errors import CheckError
-from neurofit.features.scores import CAP, QuantileScores
+from neurofit.scores import CAP, QuantileScores
 
 
 def test_scores_are_ranks_inside_and_lines_outside():

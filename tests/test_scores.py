@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurofit.features.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 
 def test_values_of_scores_are_the_values_that_were_scored():
