@@ -287,6 +287,24 @@ def posterior(
 
 
 @command(app)
+def robust(
+    run: RunFolder,
+    method: Annotated[str, typer.Option(help="noise or weights; see docs/robust.md.")] = "noise",
+    seed: Annotated[int, typer.Option(min=0, help="Of its draws.")] = 1,
+) -> None:
+    """Let some of the cell's features be off: a wider posterior, printed beside the plain one."""
+    from neurofit.progress import Terminal
+    from neurofit.report.robust import robust_lines
+    from neurofit.result import load_fit
+
+    done = load_fit(run)
+    way: Any = method
+    for line in robust_lines(done.robust(way, seed, Terminal())):
+        _print(line)
+    _print(f"Tables and figure: {run / 'robust'}. 'neurofit report {run}' puts it on the page.")
+
+
+@command(app)
 def predict(
     run: RunFolder,
     recording: Annotated[Path | None, typer.Option(help="Another recording whose current to inject.")] = None,

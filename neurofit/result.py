@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
@@ -17,11 +17,13 @@ from neurofit.check.verdict import Verdict
 from neurofit.errors import BadInput, RunDirectoryError
 from neurofit.features import FeatureTable, extract_features, recorded_features
 from neurofit.infer import Method, Posterior, Region, Summaries, load_density
+from neurofit.infer.robust import Way
+from neurofit.infer.valid import SEED, one_of, require_one
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Finding, Recording, Stimulus
 from neurofit.recording.split import Split
 from neurofit.simulation import Traces, simulate
-from neurofit.stages import Round, SimulationSet
+from neurofit.stages import RobustFit, Round, SimulationSet
 from neurofit.store import Run
 from neurofit.template import Model
 
@@ -131,6 +133,43 @@ class Fit:
         """Simulations that the run kept: ``"round 1"``, ``"predicted fitted"``, ``"predicted step 2"``..."""
         part = self.split.held_out.get(name.removeprefix("predicted "), self.split.fitted)
         return stages.read_set(self.run, name, part)
+
+    def robust(self, method: Way = "noise", seed: int = 1, progress: Progress | None = None) -> RobustFit:
+        """A posterior that lets some of the cell's features be off, beside the plain one: a hedge for a model that
+        cannot make them all, which corrects neither the model nor the verdict.
+
+        Worked out once and kept under ``robust/``, with its tables and a figure; the report then shows it.
+
+        Parameters
+        ----------
+        method
+            ``"noise"``: features are denoised (after Ward et al. 2022); a minute. ``"weights"``: the last round's
+            simulations are weighted by how alike they are; at once, but with many features hardly any counts.
+        seed
+            Of its draws.
+
+        Raises
+        ------
+        BadInput
+            For another method, or a seed that is no whole number from 0.
+        """
+        from neurofit.report.robust import write_robust
+
+        require_one("method", method, one_of(*get_args(Way)), "Fit.robust")
+        require_one("seed", seed, SEED, "Fit.robust")
+        sets = [self.simulations(f"round {number}") for number in range(1, self.method.rounds + 1)]
+        plain = self.posterior.sample_unbounded(IN_TABLE, self.seed)
+        found = stages.hedge(
+            self.run, sets, self.rounds[-1], self.summaries, self.posterior, plain, method,
+            seed=seed, progress=progress or Silent(),
+        )  # fmt: skip
+        write_robust(self, found)
+        return found
+
+    @property
+    def robust_kept(self) -> dict[str, RobustFit]:
+        """The robust posteriors that were worked out before, by method."""
+        return {way: stages.read_hedge(self.run, self.posterior, way) for way in stages.kept_ways(self.run)}
 
     @cached_property
     def checks(self) -> dict[str, CheckResult]:

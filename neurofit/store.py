@@ -11,6 +11,7 @@ that is not is computed. So a killed run loses what it was computing and nothing
     rounds/N/                network, losses, region
     calibration/             the last round's network, put right around the cell, and the region that the cell's fills
     checks/                  every check and its numbers
+    robust/                  the robust posterior, where it was asked for: its draws, tables and figure
     posterior.csv  posterior.nc  parameters.csv  report.html
 """
 

@@ -41,7 +41,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "command",
     [
         *("inspect", "features", "simulate", "fit", "check", "posterior", "predict", "report", "compare", "demo"),
-        *("models", "cache"),
+        *("robust", "models", "cache"),
     ],
 )
 def test_every_command_has_help(command: str) -> None:

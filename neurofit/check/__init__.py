@@ -9,7 +9,7 @@
     rig_features(voltage)                     what names an artefact of the rig, for a summary check
     Nuisances(...).applied_to(voltage)        a rig's offset, series resistance, filter and noise, put into simulations
 
-How: scores (:mod:`~neurofit.check.scores`), one test a file (``joint``, ``marginal``, ``envelope``,
+How: scores (:mod:`~neurofit.scores`), one test a file (``joint``, ``marginal``, ``envelope``,
 ``quantile_joint``, ``nearest``), their nulls (``conformal``), one p-value from several (``combine``), and ``words``.
 """
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from neurofit.check.conformal import Contest, subsets
 from neurofit.check.result import Effect
-from neurofit.check.scores import QuantileScores
 from neurofit.check.words import number, percent
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

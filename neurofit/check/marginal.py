@@ -9,7 +9,7 @@ from neurofit.check.combine import step_down
 from neurofit.check.conformal import Contest
 from neurofit.check.inputs import Table
 from neurofit.check.result import QUANTILES, Effect
-from neurofit.check.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

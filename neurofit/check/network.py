@@ -19,9 +19,9 @@ from neurofit.check.quantile_joint import PrincipalJoint
 from neurofit.check.ranking import Ranking, each, numbers
 from neurofit.check.reader import Reader
 from neurofit.check.result import CheckResult
-from neurofit.check.scores import QuantileScores
 from neurofit.check.summaries import each_once
 from neurofit.errors import CheckError
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

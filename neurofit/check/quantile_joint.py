@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.check.joint import Joint
-from neurofit.check.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

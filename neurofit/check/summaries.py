@@ -25,8 +25,8 @@ from neurofit.check.joint import Joint
 from neurofit.check.marginal import effects, largest, strangest_column
 from neurofit.check.ranking import Ranking, each, numbers
 from neurofit.check.result import CheckResult
-from neurofit.check.scores import QuantileScores
 from neurofit.errors import CheckError
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

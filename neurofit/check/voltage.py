@@ -15,9 +15,9 @@ from neurofit.check.inputs import Label, Table, copies_warning, first_of_copies,
 from neurofit.check.marginal import effects, largest
 from neurofit.check.ranking import Ranking, each
 from neurofit.check.result import CheckResult, Effect
-from neurofit.check.scores import QuantileScores
 from neurofit.check.traces import Traces
 from neurofit.errors import CheckError
+from neurofit.scores import QuantileScores
 
 Array = NDArray[np.float64]
 

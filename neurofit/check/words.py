@@ -11,7 +11,7 @@ from neurofit.check.artefacts import CONSISTENT_WITH
 from neurofit.check.inputs import Table
 from neurofit.check.joint import Joint
 from neurofit.check.result import Effect, Stretch
-from neurofit.check.scores import QuantileScores
+from neurofit.scores import QuantileScores
 
 NAMED, STRETCHES = 5, 3
 

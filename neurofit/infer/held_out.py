@@ -73,7 +73,7 @@ class Cases:
         TrainingError
             If they could for hardly any.
         """
-        samples, kept = _draws_inside(density, self.x, self.region, n, self.seed)
+        samples, kept = draws_inside(density, self.x, self.region, n, self.seed)
         if kept.sum() < 2:
             raise TrainingError(
                 "Of hardly any simulation near the observation does the posterior lie near the observation's: the "
@@ -113,7 +113,7 @@ def log_densities(density: Density | Potential, samples: Array, z: Array, x: tor
     return log_draws, density.log_prob(z, x)
 
 
-def _draws_inside(
+def draws_inside(
     density: Density | Potential,
     x: torch.Tensor,
     region: Inside | None,

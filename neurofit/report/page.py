@@ -16,6 +16,7 @@ from neurofit.report.sections.firing import firing_section
 from neurofit.report.sections.parameters import parameters_section
 from neurofit.report.sections.provenance import provenance_section
 from neurofit.report.sections.recording import recording_section
+from neurofit.report.sections.robust import robust_section
 from neurofit.report.sections.traces import traces_section
 from neurofit.report.sections.training import calibration_section, training_section
 from neurofit.report.sections.verdict import verdict_section
@@ -47,6 +48,7 @@ def write_report(fit: Fit, target: Path, progress: Progress) -> None:
         "features": lambda: features_section(material),
         "conflicts": lambda: conflicts_section(material),
         "parameters": lambda: parameters_section(material),
+        "robust": lambda: robust_section(material),
         "checks": lambda: checks_section(material),
         "calibration": lambda: calibration_section(material),
         "training": lambda: training_section(material),

@@ -2,6 +2,7 @@
 
 from neurofit.stages.calibrating import NETWORK, calibrate
 from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
+from neurofit.stages.hedging import RobustFit, hedge, kept_ways, read_hedge
 from neurofit.stages.inputs import (
     RIG,
     chosen_inputs,
@@ -27,6 +28,7 @@ __all__ = [
     "NETWORK",
     "RIG",
     "Outcome",
+    "RobustFit",
     "Round",
     "SimulationSet",
     "calibrate",
@@ -37,11 +39,14 @@ __all__ = [
     "compile_all",
     "decisions",
     "declared_summaries",
+    "hedge",
     "inputs_decided",
     "keep_inputs",
+    "kept_ways",
     "measurable",
     "predict",
     "propose",
+    "read_hedge",
     "read_inputs",
     "read_round",
     "read_set",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_USES = ("prior", "propose", "train", "region", "check", "posterior", "predict", "around", "calibrate")
+_USES = ("prior", "propose", "train", "region", "check", "posterior", "predict", "around", "calibrate", "robust")
 
 
 def stream_seed(seed: int, use: str, number: int = 0) -> int:

@@ -8,8 +8,8 @@ from check_cases import CASES, RAW, correlated, curved, independent, spiking, tr
 
 from neurofit import check
 from neurofit.check.conformal import HeldOut, group, group_of_columns, subsets
-from neurofit.check.scores import QuantileScores
 from neurofit.errors import CheckError
+from neurofit.scores import QuantileScores
 
 LEVEL = 0.05
 

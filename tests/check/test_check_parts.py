@@ -15,8 +15,8 @@ from neurofit.check.conformal import Contest, held_out, single
 from neurofit.check.envelope import bin_edges, points
 from neurofit.check.joint import Joint
 from neurofit.check.mmd import sbi_mmd
-from neurofit.check.scores import CAP, QuantileScores
 from neurofit.errors import CheckError
+from neurofit.scores import CAP, QuantileScores
 
 
 def test_scores_are_ranks_inside_and_lines_outside():

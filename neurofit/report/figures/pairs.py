@@ -197,7 +197,7 @@ def _frame(
         # none so near an end that its label meets the next panel's
         inner = ends[:, k] + np.array([0.08, -0.08]) * float(np.diff(ends[:, k])[0])
         low, high = (10**inner) if log[k] else inner
-        ticks = _round_ticks(float(low), float(high), bool(log[k]))
+        ticks = round_ticks(float(low), float(high), bool(log[k]))
         axis.set_ticks([float(np.log10(t)) if log[k] else t for t in ticks], [number(t) for t in ticks])
         axis.set_tick_params(labelsize=7)
         if axis is axes.xaxis:
@@ -211,7 +211,7 @@ def _frame(
         axes.yaxis.set_label_coords(-0.413 / cell, 0.5)
 
 
-def _round_ticks(low: float, high: float, log: bool) -> list[float]:
+def round_ticks(low: float, high: float, log: bool) -> list[float]:
     """Two or three round values inside the range."""
     for steps in ([1.0, 2.0, 5.0], [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]):
         if log and high / low > 2.5:

@@ -17,7 +17,7 @@ from neurofit.recording.recording import ranges
 from neurofit.report.material import Material
 from neurofit.report.sections.methods import cited, methods, network_name, reference
 from neurofit.report.words import ohms, plural
-from neurofit.stages import measurable
+from neurofit.stages import kept_ways, measurable
 
 
 def provenance_section(material: Material, target: Path) -> dict[str, Any]:
@@ -170,6 +170,7 @@ def _files(material: Material, target: Path) -> list[dict[str, str]]:
         "posterior.csv": "draws of the posterior (up to the tolerances), a column for each parameter with its unit",
         "posterior.nc": "posterior, prior, recorded features with their tolerances and predicted ones, for ArviZ",
         "parameters.csv": "the table of parameters, up to the tolerances",
+        **{f"robust/{way}.csv": f"the robust posterior ({way}) beside the plain one" for way in kept_ways(run)},
         "model.toml": "the template as it was fitted",
         "run.toml": "every decision and version",
         "checks/fit.json": "misses, conflicts, counts, calibration and verdict as numbers",

@@ -67,9 +67,15 @@ class QuantileScores:
 
     def value(self, j: int, score: float) -> float:
         """The value of column ``j`` that has about this score."""
+        return float(self._values(j, np.array([score]))[0])
+
+    def values(self, scores: Array) -> Array:
+        """``[rows, columns]``: the values that have about these scores; NaN where a score is."""
+        return np.column_stack([self._values(j, column) for j, column in enumerate(scores.T)])
+
+    def _values(self, j: int, scores: Array) -> Array:
         column, z_end = self._sorted[j], self._z_end[j]
-        if score < -z_end:
-            return float(column[0] + (score + z_end) * self._below[j])
-        if score > z_end:
-            return float(column[-1] + (score - z_end) * self._above[j])
-        return float(np.quantile(column, ndtr(score)))
+        within = np.interp(ndtr(scores) * (len(column) - 1), np.arange(len(column)), column)
+        low = column[0] + (scores + z_end) * self._below[j]
+        high = column[-1] + (scores - z_end) * self._above[j]
+        return np.asarray(np.where(scores < -z_end, low, np.where(scores > z_end, high, within)))
