@@ -113,6 +113,7 @@ def raw(
     whole = combine(contests)
     p_value = float(whole.p_value)
     p_each = each(tests, observations)
+    sweeps = [f"sweep {row}" for row in range(reduced.points.shape[1])]
     where_out = envelope.stretches(held["envelope"], reduced.points, reduced.edges, dt_ms, level)
     rig = effects(reduced.artefacts, ranking.columns(held["artefacts"])) if reduced.artefacts else ()
     what = effects(statistics, ranking.columns(held["columns"])) if statistics else ()
@@ -125,7 +126,7 @@ def raw(
         stretches=where_out,
         sentences=(
             words.verdict(p_value, level, n, observations, label),
-            *words.stretches(where_out, subtract_baseline, reduced.points.shape[1], observations),
+            *words.stretches(where_out, subtract_baseline, sweeps, observations),
             *words.artefacts(rig, level, n, observations, subtract_baseline),
             *words.effects(what, level, n, observations),
             *words.individuals(p_each, level),

@@ -1,7 +1,7 @@
 """The stages of a fit; each finds its result in the run directory, or computes and writes it."""
 
 from neurofit.stages.calibrating import NETWORK, calibrate
-from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
+from neurofit.stages.checking import Outcome, check_fit
 from neurofit.stages.inputs import (
     chosen_inputs,
     compile_all,
@@ -14,6 +14,7 @@ from neurofit.stages.inputs import (
     with_dividing_step,
 )
 from neurofit.stages.predicting import predict
+from neurofit.stages.prior_checks import NEARNESS, WHAT_NEXT, check_prior, read_reach, stopped, stopped_verdict
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import KEEP_MS, KEPT, SimulationSet, read_set, simulate_set, stream
 from neurofit.stages.training import Round, propose, read_round, train_round
@@ -23,6 +24,7 @@ __all__ = [
     "KEPT",
     "NEARNESS",
     "NETWORK",
+    "WHAT_NEXT",
     "Outcome",
     "Round",
     "SimulationSet",
@@ -39,9 +41,12 @@ __all__ = [
     "predict",
     "propose",
     "read_inputs",
+    "read_reach",
     "read_round",
     "read_set",
     "simulate_set",
+    "stopped",
+    "stopped_verdict",
     "stream",
     "stream_seed",
     "train_round",

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from neurofit.check import CheckResult, Stretch
-from neurofit.check import words as check_words
+from neurofit.check.caveats import reading_said
 from neurofit.report.embed import picture
 from neurofit.report.figures import null_figure
 from neurofit.report.material import Material
+from neurofit.report.sections.outside import outside_pictures
 from neurofit.report.words import interval, number, ohms, p_value, plural
 from neurofit.stages.simulating import KEEP_MS
 
@@ -66,6 +67,8 @@ def checks_section(material: Material) -> dict[str, Any]:
     """The two questions, each asked of the features and of the voltage."""
     questions = []
     for when, (question, against) in QUESTIONS.items():
+        if f"{when}-summary" not in material.fit.checks:
+            continue
         results = [_result(material, f"{when}-{space}") for space in ("summary", "raw")]
         said = [ohms(sentence) for sentence in material.fit.nearness.sentences()] if when == "prior" else []
         questions.append({"question": question, "against": against, "results": results, "said": said})
@@ -79,7 +82,7 @@ def _result(material: Material, name: str) -> dict[str, Any]:
     tolerances = (
         f"none; voltage is compared as it is, one sample in {KEEP_MS} ms"
         if raw
-        else f"as declared for {plural(len(material.features), 'feature')}, added to the simulations as noise"
+        else f"as declared for {plural(len(material.fit.summaries), 'feature')}, added to the simulations as noise"
     )
     tests = ", ".join(f"{TESTS.get(test, test)} {p:.2g}" for test, p in result.p_values.items())
     return {
@@ -90,10 +93,12 @@ def _result(material: Material, name: str) -> dict[str, Any]:
         "tolerances": tolerances,
         "small": small,
         "large": large,
-        "sentences": [ohms(sentence) for sentence in _sentences(result, material)],
+        "reading": ohms(reading_said(result)),
+        "sentences": [ohms(sentence) for sentence in _sentences(result)],
         "warnings": [ohms(warning) for warning in result.warnings],
         "stretches": list(_stretches(result, material))[:STRETCHES],
         "more_stretches": max(0, len(result.stretches) - STRETCHES),
+        "outside": list(outside_pictures(result, material, name)),
         "picture": picture(
             null_figure(result, TESTS),
             f"Scores of the simulations and of the cell. p-values: {tests}; together {p_value(result.p_value)}.",
@@ -101,10 +106,9 @@ def _result(material: Material, name: str) -> dict[str, Any]:
     }
 
 
-def _sentences(result: CheckResult, material: Material) -> list[str]:
-    """The check's own, but for the stretches: it counts sweeps by rows, the page by their numbers in the file."""
-    told = set(check_words.stretches(result.stretches, False, material.fit.split.fitted.n_sweeps, 1))
-    return [sentence for sentence in result.sentences if sentence not in told]
+def _sentences(result: CheckResult) -> list[str]:
+    """The check's own, but for the stretches, which are drawn."""
+    return [sentence for sentence in result.sentences if not sentence.startswith("Sweep ")]
 
 
 def _stretches(result: CheckResult, material: Material) -> Iterator[dict[str, str]]:

@@ -1,0 +1,62 @@
+"""Where a raw check found the voltage outside the simulations, drawn on the recorded trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from neurofit.check import CheckResult, Stretch
+from neurofit.report.embed import Picture, picture
+from neurofit.report.figures import sweep_figure
+from neurofit.report.material import Material
+from neurofit.stages.simulating import KEEP_MS, SimulationSet
+
+# Sweeps drawn of each check, the worst first.
+DRAWN = 3
+# The band that the stretches are judged by.
+BAND = (0.005, 0.995)
+
+
+def outside_pictures(result: CheckResult, material: Material, name: str) -> Iterator[Picture]:
+    """The worst sweeps of a raw check: recorded voltage, stretches outside, and 99 % of the simulations."""
+    simulated = _compared(material, name)
+    by_sweep: dict[int, list[Stretch]] = {}
+    for stretch in result.stretches:  # the most extreme first
+        by_sweep.setdefault(stretch.sweep, []).append(stretch)
+    for row, stretches in list(by_sweep.items())[:DRAWN]:
+        yield _picture(material, row, stretches, simulated)
+
+
+def _compared(material: Material, name: str) -> SimulationSet:
+    """The simulations that a check compared the cell with."""
+    last = material.fit.method.rounds
+    return material.fit.simulations("round 1" if name.startswith("prior") else f"round {last}")
+
+
+def _picture(material: Material, row: int, stretches: list[Stretch], simulated: SimulationSet) -> Picture:
+    fitted = material.fit.split.fitted
+    assert simulated.voltage_mv is not None
+    kept = simulated.voltage_mv[simulated.valid[: len(simulated.voltage_mv)], row]
+    band = np.quantile(kept, BAND, axis=0)
+    every = max(1, round(KEEP_MS / fitted.dt_ms))
+    level = fitted.stimulus.test_step.level_pa[row]
+    start = fitted.start_ms
+    title = f"Sweep {fitted.sweep_numbers[row]}, {level:+.0f} pA"
+    figure = sweep_figure(
+        title,
+        fitted.time_ms,
+        fitted.voltage_mv[row],
+        fitted.current_pa[row],
+        start + np.arange(band.shape[1], dtype=np.float64) * every * fitted.dt_ms,
+        np.empty((0, 0)),
+        band,
+        band=f"99 % of {len(kept):,} simulations",
+        outside_ms=[(start + s.start_ms, start + s.stop_ms) for s in stretches],
+    )
+    told = "; ".join(
+        f"{start + s.start_ms:.0f} to {start + s.stop_ms:.0f} ms, {'above' if s.score > 0 else 'below'}"
+        for s in stretches[:4]
+    )
+    alt = f"Voltage (mV) and current (pA) over time (ms), {title}: recorded, and outside the simulations at {told}."
+    return picture(figure, alt, "png")
