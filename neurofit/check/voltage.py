@@ -102,7 +102,7 @@ def raw(
     reduced = traces.reduce(cells, simulated, dt_ms, step_ms, subtract_baseline, where)
     n, observations = reduced.n, reduced.observations
 
-    held = held_out(_fit(reduced, statistics), n, observations, seed)
+    held = held_out(fit(reduced, statistics), n, observations, seed)
     if statistics:
         aligned = summaries.align({"columns": held["columns"], "joint": held["summary_joint"]}, statistics)
         held |= {"columns": aligned["columns"], "summary_joint": aligned["joint"]}
@@ -148,7 +148,7 @@ def raw(
     )
 
 
-def _fit(reduced: Traces, statistics: Table | None) -> Fit:
+def fit(reduced: Traces, statistics: Table | None) -> Fit:
     """The raw tests as :func:`neurofit.check.conformal.held_out` wants them."""
     points = reduced.points.reshape(len(reduced.points), -1)
 

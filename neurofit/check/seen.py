@@ -1,0 +1,171 @@
+"""What would a check have seen?  The share of altered simulations that it rejects.
+
+A pass is worth as much as what it would not have passed. Simulations that the tests were not fitted to are altered and
+tested as if they were observations; the share rejected at each size is the check's power. The null is a third of the
+simulations instead of all, so that what is called unseen errs to the large side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurofit.check import summaries, traces, voltage
+from neurofit.check.combine import cauchy_statistic
+from neurofit.check.inputs import settings, table
+from neurofit.check.marginal import largest
+from neurofit.errors import CheckError
+
+Array = NDArray[np.float64]
+
+# Tests whose scores are signed and a row long, and what is told and does not count.
+SIGNED, UNCOUNTED = ("columns", "envelope"), "artefacts"
+
+
+def summary_sees(
+    reference: ArrayLike,
+    altered: Sequence[ArrayLike],
+    *,
+    reference_defined: ArrayLike | None = None,
+    altered_defined: Sequence[ArrayLike] | None = None,
+    level: float = 0.05,
+    seed: int = 0,
+) -> tuple[float, ...]:
+    """The share of altered simulations that :func:`neurofit.check.summary` would reject.
+
+    Parameters
+    ----------
+    reference, reference_defined, level, seed
+        As for :func:`neurofit.check.summary`.
+    altered, altered_defined
+        ``[rows, features]`` for each size of what was put in; of simulations that are not among the reference.
+
+    Raises
+    ------
+    CheckError
+        As for :func:`neurofit.check.summary`, and if a third of the reference cannot reach the level.
+    """
+    where = "check.power.summary_sees"
+    settings(level, seed, where)
+    parts = [np.atleast_2d(np.asarray(part)) for part in (reference, *altered)]
+    given = [reference_defined, *(altered_defined or [None] * len(altered))]
+    masks = [
+        np.ones(part.shape, dtype=bool) if m is None else np.asarray(m) for m, part in zip(given, parts, strict=True)
+    ]
+    rows, defined = np.concatenate(parts), np.concatenate(masks)
+    columns = table(rows[:1], rows, defined[:1], defined, None, None, where=where).columns[:-1]
+    training, null = _halves(len(parts[0]), level, seed, where)
+    rejects = rejection(summaries.tests(columns[training]), columns[null], level)
+    ends = np.cumsum([len(part) for part in parts])
+    return tuple(float(rejects(part).mean()) for part in np.split(columns, ends[:-1])[1:])
+
+
+def raw_sees(
+    reference: ArrayLike,
+    altered: Iterable[ArrayLike],
+    *,
+    dt_ms: float,
+    step_ms: tuple[float, float] | None = None,
+    level: float = 0.05,
+    seed: int = 0,
+) -> tuple[float, ...]:
+    """The share of altered simulations that :func:`neurofit.check.raw` would reject.
+
+    Parameters
+    ----------
+    reference, dt_ms, step_ms, level, seed
+        As for :func:`neurofit.check.raw`.
+    altered
+        ``[rows, (sweep,) time]`` for each size of what was put in; asked for one by one.
+
+    Raises
+    ------
+    CheckError
+        As for :func:`neurofit.check.raw`, and if a third of the reference cannot reach the level.
+    """
+    where = "check.power.raw_sees"
+    settings(level, seed, where)
+
+    def reduced(rows: ArrayLike) -> traces.Traces:
+        cells, simulated = traces.as_design(np.asarray(rows)[:1], rows, where)
+        return traces.reduce(cells, simulated, dt_ms, step_ms, False, where)
+
+    known = reduced(reference)
+    training, null = _halves(known.n, level, seed, where)
+    shares = []
+    for rows in altered:
+        other = reduced(rows)
+        both = traces.Traces(
+            np.concatenate([known.points[: known.n], other.points[: other.n]]),
+            known.edges,
+            np.concatenate([known.quantiles[: known.n], other.quantiles[: other.n]]),
+            None,
+            known.n,
+        )
+        rejects = rejection(voltage.fit(both, None)(training), null, level)
+        shares.append(float(rejects(np.arange(known.n, known.n + other.n)).mean()))
+    return tuple(shares)
+
+
+def least_seen(sizes: Sequence[float], shares: Sequence[float], target: float = 0.8) -> float | None:
+    """The size, between those tried from small to severe, at which the share rejected reaches the target.
+
+    ``None`` if it does not at the most severe; the smallest if it does there already. Sizes may fall (a filter is more
+    severe the lower its corner); between two of them their logarithm is interpolated.
+
+    Examples
+    --------
+    >>> least_seen([1.0, 10.0, 100.0], [0.1, 0.6, 1.0])
+    31.622776601683793
+    """
+    over = np.flatnonzero(np.asarray(shares) >= target)
+    if not len(over):
+        return None
+    i = int(over[0])
+    if i == 0:
+        return float(sizes[0])
+    part = (target - shares[i - 1]) / (shares[i] - shares[i - 1])
+    return float(np.exp((1 - part) * np.log(sizes[i - 1]) + part * np.log(sizes[i])))
+
+
+def _halves(n: int, level: float, seed: int, where: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Two thirds of the references to fit the tests to, and a third for the null."""
+    null, training = np.split(np.random.default_rng([seed, 2]).permutation(n), [n // 3])
+    enough(len(null), level, where)
+    return training, null
+
+
+def enough(null: int, level: float, where: str) -> None:
+    """Raise where so few held-out simulations cannot show what is seen at this level."""
+    if level < 1 / (null + 1):
+        raise CheckError(
+            f"{null} held-out simulations cannot show what is seen at level {level:g}",
+            where=where,
+            expected=f"at least {int(1 / level)}, of three times as many simulations",
+            advice="Simulate more, or ask for a larger level.",
+        )
+
+
+def rejection(score: Callable[[Any], dict[str, Array]], null: Any, level: float) -> Callable[[Any], NDArray[np.bool_]]:
+    """The combined test with one fit and one held-out null, of whatever rows the fit scores."""
+
+    def strangeness(rows: Any) -> list[Array]:
+        scores = score(rows)
+        return [largest(found) if name in SIGNED else found for name, found in scores.items() if name != UNCOUNTED]
+
+    ordered = [np.sort(scores) for scores in strangeness(null)]
+
+    def statistic(rows: Any) -> Array:
+        p = [
+            (1 + len(null) - np.searchsorted(known, scores, "left")) / (len(null) + 1)
+            for known, scores in zip(ordered, strangeness(rows), strict=True)
+        ]
+        return cauchy_statistic(np.stack(p, axis=-1), 0.9)
+
+    usual = np.sort(statistic(null))
+    allowed = int(level * (len(null) + 1)) - 1  # so many null rows may be as strange
+    limit = usual[len(usual) - 1 - allowed]
+    return lambda rows: statistic(rows) > limit
