@@ -5,16 +5,29 @@
     summary(observed, reference)     statistics, one by one and together
     raw(observed, reference)         voltage, at every time and in what it does overall
     detectable_shifts(reference)     what a summary check with these simulations would notice
+    rig_features(voltage)            what names an artefact of the rig, for a summary check
     Nuisances(...).applied_to(...)   a rig's offset, series resistance, filter and noise, put into simulations
 
 How: scores (:mod:`~neurofit.check.scores`), one test a file (``joint``, ``marginal``, ``envelope``,
 ``quantile_joint``), their nulls (``conformal``), one p-value from several (``combine``), and ``words``.
 """
 
+from neurofit.check.artefacts import RIG_FEATURES, rig_features
 from neurofit.check.nuisance import Nuisances
 from neurofit.check.power import Detectable, detectable_shifts
 from neurofit.check.result import CheckResult, Effect, Stretch
 from neurofit.check.summaries import summary
 from neurofit.check.voltage import raw
 
-__all__ = ["CheckResult", "Detectable", "Effect", "Nuisances", "Stretch", "detectable_shifts", "raw", "summary"]
+__all__ = [
+    "RIG_FEATURES",
+    "CheckResult",
+    "Detectable",
+    "Effect",
+    "Nuisances",
+    "Stretch",
+    "detectable_shifts",
+    "raw",
+    "rig_features",
+    "summary",
+]

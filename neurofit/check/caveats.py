@@ -94,20 +94,23 @@ def width(found: Iterable[Effect], tolerances: Mapping[str, float]) -> tuple[str
     )
 
 
-def resemblance(columns: Array, n: int, seed: int) -> tuple[str, ...]:
-    """Are several observations more alike than independent simulations, as sweeps of one cell are?"""
+def resemblance(columns: Array, n: int, seed: int) -> float:
+    """p of several observations being as alike as they are, had they been independent simulations; 1 for one."""
     observations = len(columns) - n
-    if observations < 3:
-        return ()
+    if observations < 2:
+        return 1.0
     scores = np.clip(QuantileScores(columns[:n])(columns), -5, 5)
     members = subsets(n, observations, seed, draws=999)
     spread = np.array([scores[rows].var(0).mean() for rows in members])
-    p = (1 + (spread <= scores[n:].var(0).mean()).sum()) / (len(members) + 1)
+    return float((1 + (spread <= scores[n:].var(0).mean()).sum()) / (len(members) + 1))
+
+
+def dependence(p: float, observations: int) -> tuple[str, ...]:
+    """What was done about observations that are too alike, from :func:`resemblance`."""
     if p > TOO_ALIKE:
         return ()
     return (
-        f"the {observations} observations are more alike than independent simulations "
-        f"(p = {number(float(p))}), as sweeps of one cell or cells of one kind are, and their common p-value "
-        "takes them as independent draws. Sweeps of one cell belong together, in one observation with a "
-        "reference of the same design",
+        f"the {observations} observations are more alike than independent simulations (p = {number(p)}), as sweeps of "
+        "one cell or cells of one kind are. They were taken as one cell's, and their mean was ranked among single "
+        "simulations. Sweeps of one cell belong together, in one observation with a reference of the same design",
     )

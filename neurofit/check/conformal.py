@@ -117,7 +117,9 @@ def single(scores: HeldOut) -> Contest:
 
 
 def subsets(n: int, size: int, seed: int, draws: int = SUBSETS) -> Rows:
-    """``[draws, size]``: groups of references, as many as there are observations."""
+    """``[draws, size]``: groups of references, as many as there are observations; with one, each of them once."""
+    if size == 1:
+        return np.arange(n)[:, None]
     rng = np.random.default_rng([seed, 1])
     return np.stack([rng.choice(n, size, replace=False, shuffle=False) for _ in range(draws)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -138,23 +139,29 @@ def table(
     where: str,
 ) -> Table:
     """Check the arguments of :func:`neurofit.check.summary` and lay them out in columns."""
-    x, obs = array(reference, "reference", where), np.atleast_2d(array(observed, "observed", where))
-    if x.ndim != 2 or obs.ndim != 2 or x.shape[1] != obs.shape[1] or x.shape[1] == 0:
+    x, obs = array(reference, "reference", where), array(observed, "observed", where)
+    cell = x.shape[1:]
+    if x.ndim not in (2, 3) or 0 in cell or obs.ndim not in (x.ndim - 1, x.ndim) or obs.shape[-len(cell) :] != cell:
         raise CheckError(
             "observed and reference do not have the same features",
             where=where,
-            expected="observed [features] or [observations, features], reference [n, features]",
-            found=f"observed {np.shape(observed)}, reference {x.shape}",
+            expected="observed [features] or [cells, features] with reference [n, features], or "
+            "observed [sweeps, features] or [cells, sweeps, features] with reference [n, sweeps, features]",
+            found=f"observed {obs.shape}, reference {x.shape}",
         )
+    x, obs = _rows(x, cell), _rows(obs, cell)
     number_of_references(len(x), len(obs), where)
-    names, units = _labels(names, units, x.shape[1], where)
+    all_names, all_units = _labels(names, units, cell[-1], where)
+    if len(cell) == 2:
+        all_names = tuple(f"{name}, sweep {i}" for i in range(cell[0]) for name in all_names)
+        all_units *= cell[0]
     masks = [
-        _mask(obs, observed_defined, "observed", names, where),
-        _mask(x, reference_defined, "reference", names, where),
+        _mask(obs, observed_defined, cell, "observed", all_names, where),
+        _mask(x, reference_defined, cell, "reference", all_names, where),
     ]
     defined = np.concatenate([masks[1], masks[0]])
     values = np.where(defined, np.concatenate([x, obs]), np.nan)
-    return _layout(values, defined, len(x), names, units, where)
+    return _layout(values, defined, len(x), all_names, all_units, where)
 
 
 def _labels(
@@ -176,8 +183,15 @@ def _labels(
     return names, units
 
 
-def _mask(values: Array, given: ArrayLike | None, name: str, names: Sequence[str], where: str) -> Mask:
-    defined = np.ones(values.shape, dtype=bool) if given is None else np.atleast_2d(np.asarray(given))
+def _rows(values: NDArray, cell: tuple[int, ...]) -> NDArray:
+    """One row a cell, its sweeps side by side; what is not made of cells stays as it is."""
+    return values.reshape(-1, math.prod(cell)) if values.shape[-len(cell) :] == cell else values
+
+
+def _mask(
+    values: Array, given: ArrayLike | None, cell: tuple[int, ...], name: str, names: Sequence[str], where: str
+) -> Mask:
+    defined = np.ones(values.shape, dtype=bool) if given is None else _rows(np.asarray(given), cell)
     if defined.dtype != bool and np.isin(defined, (0, 1)).all():
         defined = defined.astype(bool)
     if defined.dtype != bool or defined.shape != values.shape:

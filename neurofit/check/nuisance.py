@@ -6,6 +6,7 @@ imperfections in the reference, each drawn from a prior, the raw check asks abou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 from scipy.signal import bessel, sosfilt, sosfilt_zi
 
+from neurofit.check.artefacts import cells_of
 from neurofit.check.inputs import all_finite, array, settings
 from neurofit.errors import CheckError
 from neurofit.families import PriorFamily
@@ -23,13 +25,14 @@ Array = NDArray[np.float64]
 Given = PriorFamily | Mapping[str, Any] | float | None
 
 POLES = 4
-FAILED = "Leave out the simulations that failed, with all their sweeps."
+# Nothing is left of an impulse after so many periods of the corner frequency.
+MEMORY = 3.0
 _FAMILY: TypeAdapter[Any] = TypeAdapter(PriorFamily)
 _IN_WORDS = {
-    "offset_mv": ("an offset", "mV"),
-    "series_resistance_mohm": ("a series resistance", "MOhm"),
-    "corner_khz": ("a low-pass filter", "kHz"),
-    "noise_sd_mv": ("observation noise", "mV"),
+    "offset_mv": ("an offset of", "mV"),
+    "series_resistance_mohm": ("a series resistance of", "MOhm"),
+    "corner_khz": ("a low-pass filter at", "kHz"),
+    "noise_sd_mv": ("observation noise of", "mV"),
 }
 _EXAMPLE = 'a number or a prior such as {"family": "log_uniform", "low": 0.02, "high": 0.5}'
 
@@ -39,7 +42,7 @@ class Nuisances:
     """Imperfections of a rig, each a prior as in a template, a fixed number, or ``None`` for none of it.
 
     A cell has one offset, one series resistance, one filter and one noise level for all of its sweeps; the noise itself
-    is new in every sample. They come in the order of a rig: offset and series resistance, filter, noise.
+    is new in every sample. They come in the order of a rig: offset, series resistance and noise, then the filter.
 
     Attributes
     ----------
@@ -51,7 +54,7 @@ class Nuisances:
     corner_khz
         Corner (-3 dB) of a 4-pole Bessel low-pass filter, which is causal and so delays.
     noise_sd_mv
-        Standard deviation of white noise, as it is recorded: after the filter.
+        Standard deviation of Gaussian noise as it is recorded, filter included; white where there is no filter.
 
     Raises
     ------
@@ -63,7 +66,7 @@ class Nuisances:
     >>> import numpy as np
     >>> rig = Nuisances(offset_mv={"family": "normal", "mean": 0, "sd": 2}, noise_sd_mv=0.2)
     >>> print(rig)
-    an offset (normal 0 ± 2 mV) and observation noise (0.2 mV)
+    an offset of 0 ± 2 mV and observation noise of 0.2 mV
     >>> measured = rig.applied_to(np.full((3, 1000), -70.0), dt_ms=0.1, seed=1)
     >>> measured.std(axis=1).round(1).tolist()
     [0.2, 0.2, 0.2]
@@ -108,14 +111,16 @@ class Nuisances:
             If the voltage is not finite, the current is missing or of another shape, or a corner is not below half the
             sampling rate.
         """
-        voltage = self._voltage(voltage_mv, dt_ms, seed)
+        where = "Nuisances.applied_to"
+        settings(0.5, seed, where)
+        voltage = cells_of(voltage_mv, dt_ms, where)
         drawn = self.draws(len(voltage), seed=seed, first_row=first_row)
-        added = self._drop_mv_per_mohm(current_pa, voltage.shape[1:])
+        added = self._drop_mv_per_mohm(current_pa, voltage.shape[1:], where)
         corners = drawn.get("corner_khz", np.empty(0))
         if (corners >= 0.5 / dt_ms).any():
             raise CheckError(
                 "a filter's corner is not below half the sampling rate",
-                where="Nuisances.applied_to",
+                where=where,
                 expected=f"corners below {0.5 / dt_ms:g} kHz at {dt_ms:g} ms",
                 found=f"{corners.max():.4g} kHz",
                 advice="Leave the filter out: it does nothing at this sampling rate, or limit its prior.",
@@ -126,16 +131,20 @@ class Nuisances:
         resistance = drawn.get("series_resistance_mohm", none)
         for i, row in enumerate(voltage):
             row = row + offset[i] + resistance[i] * added
+            rng = _stream(seed, first_row + i, 1)
             if len(corners):
-                row = low_passed(row, corners[i], dt_ms)
-            if noise[i]:
-                row = row + noise[i] * _stream(seed, first_row + i, 1).standard_normal(row.shape)
+                sections = bessel(POLES, corners[i], fs=1 / dt_ms, norm="mag", output="sos")
+                memory = math.ceil(MEMORY / (corners[i] * dt_ms))
+                row = _filtered(row, sections) + noise[i] * _filtered_noise(rng, row.shape, sections, memory)
+            elif noise[i]:
+                row = row + noise[i] * rng.standard_normal(row.shape)
             recorded[i] = row
         return recorded
 
     def draws(self, n: int, *, seed: int = 0, first_row: int = 0) -> dict[str, Array]:
         """``{name: [n]}`` of what is not ``None``: the imperfections of rows ``first_row`` to ``first_row + n``."""
-        uniform = np.stack([_stream(seed, row, 0).random(len(_IN_WORDS)) for row in range(first_row, first_row + n)])
+        rows = range(first_row, first_row + n)
+        uniform = np.array([_stream(seed, row, 0).random(len(_IN_WORDS)) for row in rows]).reshape(n, len(_IN_WORDS))
         return {
             name: np.full(n, given) if isinstance(given, float) else np.asarray(given.distribution.ppf(uniform[:, j]))
             for j, name in enumerate(_IN_WORDS)
@@ -144,7 +153,7 @@ class Nuisances:
 
     def __str__(self) -> str:
         said = [
-            f"{words} ({given:g} {unit})" if isinstance(given, float) else f"{words} ({given} {unit})"
+            f"{words} {_said(given)} {unit}"
             for name, (words, unit) in _IN_WORDS.items()
             if (given := getattr(self, name)) is not None
         ]
@@ -159,31 +168,10 @@ class Nuisances:
             if prior is not None
         }
 
-    def _voltage(self, voltage_mv: ArrayLike, dt_ms: float, seed: int) -> NDArray[Any]:
-        where = "Nuisances.applied_to"
-        settings(0.5, seed, where)
-        voltage = np.asarray(voltage_mv)
-        if voltage.dtype != np.float32:
-            voltage = array(voltage, "voltage_mv", where)
-        if voltage.ndim not in (2, 3):
-            raise CheckError(
-                "voltage_mv is not one cell a row",
-                where=where,
-                expected="[row, time] or [row, sweep, time]",
-                found=f"shape {voltage.shape}",
-                advice="Give a single cell as voltage_mv[None].",
-            )
-        if not (np.isfinite(dt_ms) and dt_ms > 0):
-            raise CheckError("the sampling interval must be positive", where=where, found=f"dt_ms = {dt_ms}")
-        axes = ("row", "sample") if voltage.ndim == 2 else ("row", "sweep", "sample")
-        all_finite(voltage, "voltage_mv", where, axes, FAILED)
-        return voltage
-
-    def _drop_mv_per_mohm(self, current_pa: ArrayLike | None, shape: tuple[int, ...]) -> Array:
+    def _drop_mv_per_mohm(self, current_pa: ArrayLike | None, shape: tuple[int, ...], where: str) -> Array:
         """Voltage across one MOhm, to be added to every row."""
         if self.series_resistance_mohm is None:
             return np.zeros(())
-        where = "Nuisances.applied_to"
         if current_pa is None:
             raise CheckError(
                 "a series resistance needs the injected current",
@@ -203,12 +191,26 @@ class Nuisances:
         return current * 1e-3
 
 
-def low_passed(voltage_mv: ArrayLike, corner_khz: float, dt_ms: float) -> Array:
-    """Voltage ``[..., time]`` behind a 4-pole Bessel filter that had settled on each sweep's first value."""
-    x = np.asarray(voltage_mv, dtype=np.float64)
-    sections = bessel(POLES, corner_khz, fs=1 / dt_ms, norm="mag", output="sos")
+def _filtered(x: Array, sections: Array) -> Array:
+    """``[..., time]`` behind a filter that had settled on each sweep's first value."""
     settled = sosfilt_zi(sections).reshape(len(sections), *(1,) * (x.ndim - 1), 2)
     return np.asarray(sosfilt(sections, x, axis=-1, zi=settled * x[None, ..., :1])[0])
+
+
+def _filtered_noise(rng: np.random.Generator, shape: tuple[int, ...], sections: Array, memory: int) -> Array:
+    """Noise behind the filter, with a standard deviation of 1 there."""
+    impulse = np.zeros(memory + 1)
+    impulse[1] = 1.0
+    passed = np.sqrt((_filtered(impulse, sections) ** 2).sum())
+    white = rng.standard_normal((*shape[:-1], memory + shape[-1]))
+    return _filtered(white, sections)[..., memory:] / passed
+
+
+def _said(given: Any) -> str:
+    """``0.1 to 0.5``, ``0 ± 2``, ``0.2``."""
+    if isinstance(given, float):
+        return f"{given:g}"
+    return f"{given.low:g} to {given.high:g}" if hasattr(given, "low") else str(given).removeprefix("normal ")
 
 
 def _stream(seed: int, row: int, use: int) -> np.random.Generator:
@@ -219,7 +221,6 @@ def _read(name: str, given: Given) -> Any:
     """A prior, a number as a float, or ``None``."""
     if given is None:
         return None
-    words, unit = _IN_WORDS[name]
     where = f"Nuisances.{name}"
     if isinstance(given, int | float | np.number) and not isinstance(given, bool):
         prior: Any = float(given)
@@ -231,10 +232,10 @@ def _read(name: str, given: Given) -> Any:
         lowest = prior.distribution.support()[0]
     if (name == "noise_sd_mv" and lowest < 0) or (name == "corner_khz" and not lowest > 0):
         raise CheckError(
-            f"{words} cannot be negative" if name == "noise_sd_mv" else "a filter's corner lies above 0 kHz",
+            "noise cannot be negative" if name == "noise_sd_mv" else "a filter's corner lies above 0 kHz",
             where=where,
             expected=_EXAMPLE,
-            found=f"{prior} {unit}",
+            found=f"{prior} {_IN_WORDS[name][1]}",
         )
     return prior
 

@@ -17,16 +17,22 @@ Array = NDArray[np.float64]
 class Ranking:
     """Ranks one observation among references, or several among groups of as many references.
 
+    Observations that depend on each other are no such group: their mean is ranked among single references, which is
+    right if they are all the same and careful otherwise.
+
     Parameters
     ----------
     n, observations
         How many references and observations there are.
     seed
         Which groups of references are drawn.
+    dependent
+        Are the observations sweeps of one cell rather than independent draws?
     """
 
-    def __init__(self, n: int, observations: int, seed: int) -> None:
-        self._members = None if observations == 1 else conformal.subsets(n, observations, seed)
+    def __init__(self, n: int, observations: int, seed: int, dependent: bool = False) -> None:
+        size = 1 if dependent else observations
+        self._members = None if observations == 1 else conformal.subsets(n, size, seed)
 
     def test(self, scores: HeldOut) -> Contest:
         """Of one score per row, ``[n]``."""

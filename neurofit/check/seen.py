@@ -41,7 +41,8 @@ def summary_sees(
     reference, reference_defined, level, seed
         As for :func:`neurofit.check.summary`.
     altered, altered_defined
-        ``[rows, features]`` for each size of what was put in; of simulations that are not among the reference.
+        ``[rows, features]`` for each size of what was put in; of simulations that are not among the reference. Masks
+        are given for both or for neither.
 
     Raises
     ------

@@ -46,6 +46,12 @@ def summary(
 ) -> CheckResult:
     """Are these summary statistics like those of the simulations, one by one and together?
 
+    **One observation is one cell with all its sweeps**, and the dimensions of ``reference`` say what a cell is: with
+    ``[n, features]``, observed ``[cells, features]`` are different cells, each an independent draw; with ``[n, sweeps,
+    features]``, each row one parameter draw in every sweep, ``[sweeps, features]`` is one cell and ``[cells, sweeps,
+    features]`` are several. Observations that are more alike than independent simulations, as sweeps of one cell in
+    the place of cells are, are noticed, said, and ranked as one.
+
     Two tests, ``joint`` (local Mahalanobis distance of quantile scores, :class:`neurofit.check.joint.Joint`)
     and ``marginal`` (largest absolute quantile score), each against a cross-conformal null
     (:mod:`neurofit.check.conformal`), then one p-value by a calibrated Cauchy combination.
@@ -59,11 +65,8 @@ def summary(
 
     Parameters
     ----------
-    observed
-        ``[features]``, or ``[observations, features]`` for several cells, each an independent draw (never
-        several sweeps of one cell: put those side by side as features).
-    reference
-        ``[n, features]``, at least 50, better 500.
+    observed, reference
+        As above; at least 50 references, better 500.
     observed_defined, reference_defined
         Masks like ``observed`` and ``reference``; without one, everything is defined. What stands under False
         is not looked at.
@@ -112,7 +115,9 @@ def summary(
 
     held = align(held_out(fit(both), n, observations, seed), both)
     one_by_one = {"joint": held["joint"], "marginal": held["columns"].map(largest)}
-    ranking = Ranking(n, observations, seed)
+    alike = caveats.resemblance(both.columns, n, seed)
+    dependent = alike <= caveats.TOO_ALIKE
+    ranking = Ranking(n, observations, seed, dependent)
     columns = ranking.columns(held["columns"])
     contests = {"joint": ranking.test(held["joint"]), "marginal": strangest_column(columns)}
     whole = combine(contests)
@@ -127,7 +132,7 @@ def summary(
         effects=what,
         stretches=(),
         sentences=(
-            words.verdict(p_value, level, n, observations, label),
+            words.verdict(p_value, level, n, observations, label, dependent),
             *words.effects(what, level, n, observations),
             *words.together(both, what, p_value, level),
             *words.individuals(p_each, level),
@@ -139,7 +144,7 @@ def summary(
             *caveats.size(n, level, len(whole.null)),
             *caveats.dispersion(ranking.test(one_by_one["marginal"]), "statistic", label),
             *caveats.width(what, tolerance),
-            *caveats.resemblance(both.columns, n, seed),
+            *caveats.dependence(alike, observations),
         ),
         null={name: contest.null for name, contest in contests.items()},
         observed_score={name: float(contest.observed.mean()) for name, contest in contests.items()},
@@ -210,6 +215,8 @@ def _tolerances(given: ArrayLike | None, both: Table, where: str) -> dict[str, f
     if given is None:
         return {}
     values = array(given, "tolerances", where)
+    if values.ndim == 1 and len(values) and len(both.names) % len(values) == 0:
+        values = np.tile(values, len(both.names) // len(values))  # the same in every sweep
     if values.shape != (len(both.names),) or not (values > 0).all():
         raise CheckError(
             "tolerances do not suit the features",

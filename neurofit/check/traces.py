@@ -8,21 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import uniform_filter1d
 
-from neurofit.check import envelope, quantile_joint
+from neurofit.check import artefacts, envelope, quantile_joint
+from neurofit.check.artefacts import FEWEST_BASELINE, FEWEST_SAMPLES
 from neurofit.check.inputs import Label, Table, all_finite, number_of_references
 from neurofit.errors import CheckError
 
 Array = NDArray[np.float64]
 
 SMOOTH_MS = 0.5
-FEWEST_SAMPLES = 20
 CHUNK = 200
 DESIGN = (
     "reference [n, time] with observed [time] (one cell) or [cell, time], "
     "or reference [n, sweep, time] with observed [sweep, time] (one cell) or [cell, sweep, time]"
 )
 FAILED = "Leave out the simulations that failed, with all their sweeps, and report how many."
-TRACE_NAMES = ("baseline", "baseline noise", "voltage jump at step onset")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +37,7 @@ class Traces:
     quantiles
         ``[rows, sweep, quantile]``, for the quantile-joint test.
     artefacts
-        Baseline (mV), its noise (mV) and the jump at the step's onset (mV), means over the sweeps; ``None``
-        without a baseline.
+        :data:`neurofit.check.artefacts.RIG_FEATURES`; ``None`` without a baseline.
     n
         Number of references.
     """
@@ -92,13 +90,13 @@ def reduce(
     samples, sweeps = reference.shape[-1], reference.shape[1]
     step, baseline = _windows(samples, dt_ms, step_ms, subtract_baseline, where)
     edges = envelope.bin_edges(samples, sweeps)
-    points, quantiles, artefacts = [], [], []
+    points, quantiles, found = [], [], []
     for name, rows in (("reference", reference), ("observed", observed)):
         for first in range(0, len(rows), CHUNK):
             voltage = rows[first : first + CHUNK].astype(np.float64)
             all_finite(voltage, name, where, ("row", "sweep", "sample"), FAILED, first)
             if baseline is not None:
-                artefacts.append(_artefacts(voltage, step, baseline))
+                found.append(artefacts.measured(voltage, dt_ms, step))
             smooth = voltage
             if subtract_baseline:
                 voltage = voltage - voltage[..., baseline].mean(-1, keepdims=True)
@@ -107,8 +105,9 @@ def reduce(
             quantiles.append(quantile_joint.quantiles(voltage, dt_ms, step, baseline))
     table = None
     if baseline is not None:
-        labels = tuple(Label("value", (j,)) for j in range(3))
-        table = Table(np.concatenate(artefacts), labels, TRACE_NAMES, ("mV",) * 3, len(reference), ())
+        names, units = tuple(artefacts.RIG_FEATURES), tuple(artefacts.RIG_FEATURES.values())
+        labels = tuple(Label("value", (j,)) for j in range(len(names)))
+        table = Table(np.concatenate(found), labels, names, units, len(reference), ())
     return Traces(np.concatenate(points), edges, np.concatenate(quantiles), table, len(reference))
 
 
@@ -128,37 +127,15 @@ def _windows(
     samples: int, dt_ms: float, step_ms: tuple[float, float] | None, subtract_baseline: bool, where: str
 ) -> tuple[slice, slice | None]:
     """Samples of the step and of the baseline before it."""
-    if not (np.isfinite(dt_ms) and dt_ms > 0):
-        raise CheckError("the sampling interval must be positive", where=where, found=f"dt_ms = {dt_ms}")
-    start, stop = 0, samples
-    if step_ms is not None:
-        start, stop = (round(t / dt_ms) if np.isfinite(t) else -1 for t in step_ms)
-        if not 0 <= start < stop <= samples or stop - start < FEWEST_SAMPLES:
-            raise CheckError(
-                "the step does not lie inside the sweeps",
-                where=where,
-                expected=f"(start, stop) in ms within 0 to {samples * dt_ms:g}, "
-                f"at least {FEWEST_SAMPLES * dt_ms:g} ms long",
-                found=f"step_ms = {step_ms}",
-            )
-    if start >= 5:
-        return slice(start, stop), slice(0, start)
+    step = artefacts.step_samples(samples, dt_ms, (0.0, samples * dt_ms) if step_ms is None else step_ms, where)
+    if step.start >= FEWEST_BASELINE:
+        return step, slice(0, step.start)
     if subtract_baseline:
         raise CheckError(
             "there is no baseline to subtract",
             where=where,
-            expected=f"step_ms starting at {5 * dt_ms:g} ms or later",
+            expected=f"step_ms starting at {FEWEST_BASELINE * dt_ms:g} ms or later",
             found=f"step_ms = {step_ms}",
             advice="Give the start and stop of the step, or subtract a baseline of your own from both.",
         )
-    return slice(start, stop), None
-
-
-def _artefacts(voltage: Array, step: slice, baseline: slice) -> Array:
-    """What a rig adds: offset, noise, and the jump across an electrode's resistance, means over the
-    sweeps."""
-    rest = voltage[..., baseline]
-    noise = np.diff(rest, axis=-1).std(-1) / np.sqrt(2)
-    onset = min(step.start + 1, voltage.shape[-1] - 1)
-    jump = voltage[..., onset] - rest.mean(-1)
-    return np.stack([rest.mean(-1), noise, jump], axis=-1).mean(1)
+    return step, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import caveats, envelope, quantile_joint, summaries, traces, words
 from neurofit.check.combine import combine
-from neurofit.check.conformal import Fit, Rows, held_out
-from neurofit.check.inputs import Table, copies_warning, first_of_copies, settings, table
+from neurofit.check.conformal import Fit, HeldOut, Rows, held_out
+from neurofit.check.inputs import Label, Table, copies_warning, first_of_copies, settings, table
 from neurofit.check.marginal import effects, largest
 from neurofit.check.ranking import Ranking, each
-from neurofit.check.result import CheckResult
+from neurofit.check.result import CheckResult, Effect
 from neurofit.check.scores import QuantileScores
 from neurofit.check.traces import Traces
 from neurofit.errors import CheckError
@@ -108,27 +108,28 @@ def raw(
         held |= {"columns": aligned["columns"], "summary_joint": aligned["joint"]}
     tests = {"envelope": held["envelope"].map(largest)}
     tests |= {name: held[name] for name in ("quantile_joint", "across_sweeps", "summary_joint") if name in held}
-    ranking = Ranking(n, observations, seed)
+    alike = caveats.resemblance(reduced.quantiles.reshape(n + observations, -1), n, seed)
+    dependent = alike <= caveats.TOO_ALIKE
+    ranking = Ranking(n, observations, seed, dependent)
     contests = {name: ranking.test(scores) for name, scores in tests.items()}
     whole = combine(contests)
     p_value = float(whole.p_value)
     p_each = each(tests, observations)
     sweeps = [f"sweep {row}" for row in range(reduced.points.shape[1])]
     where_out = envelope.stretches(held["envelope"], reduced.points, reduced.edges, dt_ms, level)
-    rig = effects(reduced.artefacts, ranking.columns(held["artefacts"])) if reduced.artefacts else ()
-    what = effects(statistics, ranking.columns(held["columns"])) if statistics else ()
+    tables = {"artefacts": reduced.artefacts, "columns": statistics}
+    what = _named([(table, held[name]) for name, table in tables.items() if table], ranking)
     return CheckResult(
         space="raw",
         reference=label,
         p_value=p_value,
         p_values={name: float(contest.p_value) for name, contest in contests.items()},
-        effects=(*rig, *what),
+        effects=what,
         stretches=where_out,
         sentences=(
-            words.verdict(p_value, level, n, observations, label),
+            words.verdict(p_value, level, n, observations, label, dependent),
             *words.stretches(where_out, subtract_baseline, sweeps, observations),
-            *words.artefacts(rig, level, n, observations, subtract_baseline),
-            *words.effects(what, level, n, observations),
+            *words.effects(what, level, n, observations, subtract_baseline),
             *words.individuals(p_each, level),
             words.advice(p_value, level),
         ),
@@ -137,7 +138,7 @@ def raw(
             *(statistics.warnings if statistics else ()),
             *caveats.size(n, level, len(whole.null)),
             *caveats.dispersion(contests["envelope"], "stretch of time", label),
-            *caveats.resemblance(reduced.quantiles.reshape(n + observations, -1), n, seed),
+            *caveats.dependence(alike, observations),
         ),
         null={name: contest.null for name, contest in contests.items()},
         observed_score={name: float(contest.observed.mean()) for name, contest in contests.items()},
@@ -146,6 +147,32 @@ def raw(
         n_observations=observations,
         seed=int(seed),
     )
+
+
+def _named(found: Sequence[tuple[Table, HeldOut]], ranking: Ranking) -> tuple[Effect, ...]:
+    """The statistics of several tables of the same rows in one ranking, the most telling first."""
+    if not found:
+        return ()
+    tables, scores = zip(*found, strict=True)
+    before = np.cumsum([0, *(len(table.names) for table in tables)])
+    both = Table(
+        np.concatenate([table.columns for table in tables], axis=1),
+        tuple(
+            Label(label.kind, tuple(first + f for f in label.features))
+            for first, table in zip(before.tolist(), tables, strict=False)
+            for label in table.labels
+        ),
+        tuple(name for table in tables for name in table.names),
+        tuple(unit for table in tables for unit in table.units),
+        tables[0].n,
+        (),
+    )
+    held = HeldOut(
+        np.concatenate([score.reference for score in scores], axis=-1),
+        np.concatenate([score.observed for score in scores], axis=-1),
+        scores[0].fold,
+    )
+    return effects(both, ranking.columns(held))
 
 
 def fit(reduced: Traces, statistics: Table | None) -> Fit:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from neurofit.check.artefacts import CONSISTENT_WITH
 from neurofit.check.inputs import Table
 from neurofit.check.joint import Joint
 from neurofit.check.result import Effect, Stretch
@@ -14,20 +15,11 @@ from neurofit.check.scores import QuantileScores
 
 NAMED, STRETCHES = 5, 3
 
-# By name and whether it is high.
-CONSISTENT_WITH = {
-    ("baseline", True): "an offset of the recording, or a resting potential this model does not reach",
-    ("baseline", False): "an offset of the recording, or a resting potential this model does not reach",
-    ("baseline noise", True): "noise of the recording that the simulations lack",
-    ("baseline noise", False): "simulations noisier than the recording",
-    ("voltage jump at step onset", True): "an electrode or series resistance that was not balanced",
-    ("voltage jump at step onset", False): "an electrode or series resistance that was not balanced",
-}
 
-
-def verdict(p: float, level: float, n: int, observations: int, label: str) -> str:
+def verdict(p: float, level: float, n: int, observations: int, label: str, dependent: bool = False) -> str:
     """The first sentence."""
-    who = "The observation is" if observations == 1 else f"The {observations} observations, one per cell, are together"
+    design = "taken as sweeps of one cell" if dependent else "one per cell"
+    who = "The observation is" if observations == 1 else f"The {observations} observations, {design}, are together"
     like = "consistent with" if p > level else "unlike"
     return f"{who} {like} the simulations ({label}): p = {number(p)}, n = {n:,}."
 
@@ -38,15 +30,27 @@ def advice(p: float, level: float) -> str:
         return "A pass means that these statistics do not tell them apart, not that the model is right."
     return (
         "Do not trust intervals from this model for it as they stand. Look first at what is named above: "
-        "it is consistent with an artefact of the recording (offset, noise, series resistance) as well as "
+        "it is consistent with an artefact of the recording (offset, noise, series resistance, filter) as well as "
         "with a prior too narrow or a current the model lacks."
     )
 
 
-def effects(found: Iterable[Effect], level: float, n: int, observations: int) -> tuple[str, ...]:
-    """The statistics that are strange at the level, the strangest first, at most five."""
+def effects(
+    found: Iterable[Effect], level: float, n: int, observations: int, subtracted: bool = False
+) -> tuple[str, ...]:
+    """The statistics that are strange at the level, the strangest first, at most five.
+
+    What looks like the rig's doing is said with everything else that it is consistent with.
+    """
     strange = [effect for effect in found if effect.adjusted_p_value <= level]
-    sentences = [effect_sentence(effect, n, observations) for effect in strange[:NAMED]]
+    sentences = []
+    for effect in strange[:NAMED]:
+        sentence = effect_sentence(effect, n, observations)
+        if also := CONSISTENT_WITH.get((effect.name, effect.score > 0)):
+            sentence = f"{sentence[:-1]}: consistent with {also}."
+        if subtracted and effect.name == "baseline":
+            sentence += " It was subtracted and does not count in p."
+        sentences.append(sentence)
     if len(strange) > NAMED:
         more = len(strange) - NAMED
         sentences.append(f"{more} more statistic{'s are' if more > 1 else ' is'} as strange.")
@@ -110,20 +114,6 @@ def stretches(found: Sequence[Stretch], subtracted: bool, sweeps: Sequence[str],
     if len(found) > STRETCHES:
         more = len(found) - STRETCHES
         sentences.append(f"{more} more stretch{'es lie' if more > 1 else ' lies'} outside.")
-    return tuple(sentences)
-
-
-def artefacts(found: Iterable[Effect], level: float, n: int, observations: int, subtracted: bool) -> tuple[str, ...]:
-    """What looks like the rig's doing, with everything else it is consistent with."""
-    sentences = []
-    for effect in found:
-        if effect.adjusted_p_value > level:
-            continue
-        sentence = effect_sentence(effect, n, observations)[:-1]
-        sentence += f": consistent with {CONSISTENT_WITH[effect.name, effect.score > 0]}."
-        if effect.name == "baseline" and subtracted:
-            sentence += " It was subtracted and does not count in p."
-        sentences.append(sentence)
     return tuple(sentences)
 
 

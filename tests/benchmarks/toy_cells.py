@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import exprel
 from scipy.stats import kurtosis, skew
 
+from neurofit.check import Nuisances
+
 Array = NDArray[np.float64]
 
 DT_MS, KEEP_MS, STOP_MS, STEP_MS = 0.025, 0.1, 120.0, (10.0, 110.0)
@@ -115,11 +117,15 @@ def _measured(v: Array, c: Cell, rng: np.random.Generator) -> Array:
     return v + c.measured_sd * rng.standard_normal(v.shape) if c.measured_sd else v
 
 
+# A nuisance as real rigs have it.
+RIG = Nuisances(
+    noise_sd_mv={"family": "uniform", "low": 0.1, "high": 0.5}, offset_mv={"family": "normal", "mean": 0, "sd": 2}
+)
+
+
 def rig(v: Array, rng: np.random.Generator) -> Array:
-    """A nuisance as real rigs have it: white noise of .1 to .5 mV and an offset of N(0, 2) mV per
-    recording."""
-    sd, offset = rng.uniform(0.1, 0.5, (len(v), 1)), rng.normal(0.0, 2.0, (len(v), 1))
-    return v + offset + sd * rng.standard_normal(v.shape)
+    """The voltage as :data:`RIG` records it."""
+    return RIG.applied_to(v, dt_ms=KEEP_MS, seed=int(rng.integers(2**32)))
 
 
 def tutorial_statistics(v: Array) -> Array:

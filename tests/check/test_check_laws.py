@@ -295,6 +295,7 @@ def test_sweeps_taken_for_cells_are_noticed():
     repeats = traces(np.random.default_rng(0), 1)[:, 0] + 0.3 * np.random.default_rng(1).standard_normal((5, 300))
     result = check.raw(repeats, one_current, **RAW)
     assert any("more alike" in warning for warning in result.warnings)
+    assert "taken as sweeps of one cell" in result.sentences[0]
 
 
 def test_sweeps_of_different_cells_do_not_make_a_cell():

@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from neurofit.check import Nuisances
-from neurofit.check.nuisance import low_passed
 from neurofit.errors import CheckError
 
 NORMAL = {"family": "normal", "mean": 1.0, "sd": 2.0}
@@ -61,27 +60,31 @@ def test_a_perfect_rig_changes_nothing():
 
 @pytest.mark.parametrize("corner_khz", [0.5, 1.0, 2.0])
 def test_the_filter_halves_the_power_at_its_corner_and_keeps_a_constant(corner_khz):
-    dt_ms = 0.02
-    time = np.arange(20000) * dt_ms
-    gain = low_passed(np.sin(2 * np.pi * corner_khz * time), corner_khz, dt_ms)[10000:].std() / np.sqrt(0.5)
+    filtered = Nuisances(corner_khz=corner_khz)
+    sine = np.sin(2 * np.pi * corner_khz * np.arange(20000) * 0.02)
+    gain = filtered.applied_to(sine[None], dt_ms=0.02)[0, 10000:].std() / np.sqrt(0.5)
     assert gain == pytest.approx(np.sqrt(0.5), rel=0.01)
-    assert low_passed(np.full((3, 50), -61.0), corner_khz, dt_ms) == pytest.approx(-61.0)
+    assert filtered.applied_to(FLAT[:3], dt_ms=0.1) == pytest.approx(FLAT[:3])
 
 
-def test_the_filter_acts_after_the_step_only_and_noise_passes_it():
+def test_the_filter_acts_after_the_step_only():
     jump = np.where(np.arange(400) < 200, -70.0, -60.0)
-    later = low_passed(jump, 1.0, 0.1)
+    later = Nuisances(corner_khz=1).applied_to(jump[None], dt_ms=0.1)[0]
     assert later[:200] == pytest.approx(-70.0)
     assert later[-1] == pytest.approx(-60.0, abs=1e-6)
-    noisy = Nuisances(corner_khz=0.5, noise_sd_mv=0.3).applied_to(FLAT[:, 0], dt_ms=0.1)
-    assert np.diff(noisy).std() == pytest.approx(0.3 * np.sqrt(2), rel=0.02)
+
+
+def test_noise_passes_the_filter_and_has_the_size_that_is_recorded():
+    """120,000 samples, of which a filter at 1 kHz leaves about 20,000 independent ones: five standard errors."""
+    noisy = Nuisances(corner_khz=1, noise_sd_mv=0.3).applied_to(FLAT[:, 0], dt_ms=0.1)
+    assert noisy.std() == pytest.approx(0.3, rel=5 / np.sqrt(2 * 20000))
+    assert np.corrcoef(noisy[:, 1:].ravel(), noisy[:, :-1].ravel())[0, 1] > 0.5
+    assert (noisy[:, 0] + 70).std() == pytest.approx(0.3, rel=5 / np.sqrt(2 * 400))
 
 
 def test_words_and_plain_values():
     rig = Nuisances(offset_mv=NORMAL, noise_sd_mv=UNIFORM, series_resistance_mohm=4)
-    assert str(rig) == (
-        "an offset (normal 1 ± 2 mV), a series resistance (4 MOhm) and observation noise (uniform from 0.1 to 0.5 mV)"
-    )
+    assert str(rig) == ("an offset of 1 ± 2 mV, a series resistance of 4 MOhm and observation noise of 0.1 to 0.5 mV")
     assert Nuisances(**rig.to_dict()) == rig
     assert str(Nuisances()) == "a perfect rig"
 
