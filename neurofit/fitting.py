@@ -119,6 +119,10 @@ def fit(
                         return _stopped(run, progress)
                     # the page of the stop gives way to that of the fit
                     (run / "report.html").unlink(missing_ok=True)
+                said = stages.sensitivity(
+                    run, "prior", name, sets[0], model, cut.fitted, declared, seed=seed, progress=progress
+                )
+                progress.say(" ".join(said.sentences()))
             region = rounds[-1].region if rounds else Region()
             rounds.append(
                 stages.train_round(
@@ -130,6 +134,7 @@ def fit(
         result = Fit(run)
         predicted = stages.predict(run, result.posterior, cut, seed=seed, pool=pool, progress=progress)
         outcome = stages.Outcome(declared, method, sets, rounds, result.posterior, predicted, cut)
+        stages.sensitivity(run, "fit", name, sets[-1], model, cut.fitted, declared, seed=seed, progress=progress)
         stages.check_fit(run, outcome, seed=seed, progress=progress)
         result.write_tables()
         if not (run / "report.html").is_file():

@@ -52,11 +52,10 @@ def summary_sees(
     where = "check.power.summary_sees"
     settings(level, seed, where)
     parts = [np.atleast_2d(np.asarray(part)) for part in (reference, *altered)]
-    given = [reference_defined, *(altered_defined or [None] * len(altered))]
-    masks = [
-        np.ones(part.shape, dtype=bool) if m is None else np.asarray(m) for m, part in zip(given, parts, strict=True)
-    ]
-    rows, defined = np.concatenate(parts), np.concatenate(masks)
+    rows = np.concatenate(parts)
+    defined = np.ones(rows.shape, dtype=bool)
+    if reference_defined is not None and altered_defined is not None:
+        defined = np.concatenate([np.asarray(mask) for mask in (reference_defined, *altered_defined)])
     columns = table(rows[:1], rows, defined[:1], defined, None, None, where=where).columns[:-1]
     training, null = _halves(len(parts[0]), level, seed, where)
     rejects = rejection(summaries.tests(columns[training]), columns[null], level)
@@ -143,9 +142,9 @@ def enough(null: int, level: float, where: str) -> None:
     """Raise where so few held-out simulations cannot show what is seen at this level."""
     if level < 1 / (null + 1):
         raise CheckError(
-            f"{null} held-out simulations cannot show what is seen at level {level:g}",
+            f"{3 * null} simulations, of which a third is held out, cannot show what is seen at level {level:g}",
             where=where,
-            expected=f"at least {int(1 / level)}, of three times as many simulations",
+            expected=f"at least {int(3 / level)}",
             advice="Simulate more, or ask for a larger level.",
         )
 

@@ -13,6 +13,7 @@ from neurofit.stages.inputs import (
     read_inputs,
     with_dividing_step,
 )
+from neurofit.stages.power import read_sensitivity, sensitivity
 from neurofit.stages.predicting import predict
 from neurofit.stages.prior_checks import NEARNESS, WHAT_NEXT, check_prior, read_reach, stopped, stopped_verdict
 from neurofit.stages.seeds import stream_seed
@@ -43,7 +44,9 @@ __all__ = [
     "read_inputs",
     "read_reach",
     "read_round",
+    "read_sensitivity",
     "read_set",
+    "sensitivity",
     "simulate_set",
     "stopped",
     "stopped_verdict",

@@ -20,6 +20,7 @@ from neurofit.progress import Advance, Progress
 from neurofit.recording.split import Split
 from neurofit.simulation import count_reasons
 from neurofit.stages.calibrating import checked_cases
+from neurofit.stages.power import read_sensitivity
 from neurofit.stages.prior_checks import NEARNESS, read_reach
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import SimulationSet, require_valid
@@ -109,7 +110,14 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
 
     counts = _counts(cut, predicted, declared, stream_seed(seed, "check", 2))
     verdict = decide(
-        prior, near, read_reach(run), results["summary"], misses, conflicts["firing"], counts["fitted"].hits
+        prior,
+        near,
+        read_reach(run),
+        results["summary"],
+        misses,
+        conflicts["firing"],
+        counts["fitted"].hits,
+        read_sensitivity(run, "fit").unseen(),
     )
     efficiency = importance_efficiency(density, last.summaries, predicted["fitted"])
     advance(6, "done")
