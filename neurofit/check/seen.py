@@ -89,15 +89,16 @@ def raw_sees(
     where = "check.power.raw_sees"
     settings(level, seed, where)
 
-    def reduced(rows: ArrayLike) -> traces.Traces:
-        cells, simulated = traces.as_design(np.asarray(rows)[:1], rows, where)
-        return traces.reduce(cells, simulated, dt_ms, step_ms, False, where)
+    _, known_mv = traces.as_design(np.asarray(reference)[:1], reference, where)
 
-    known = reduced(reference)
+    def reduced(rows: NDArray[Any]) -> traces.Traces:
+        return traces.reduce(rows[:1], rows, dt_ms, step_ms, False, where)
+
+    known = reduced(known_mv)
     training, null = _halves(known.n, level, seed, where)
     shares = []
     for rows in altered:
-        other = reduced(rows)
+        other = reduced(_like(np.asarray(rows), known_mv, where))
         both = traces.Traces(
             np.concatenate([known.points[: known.n], other.points[: other.n]]),
             known.edges,
@@ -108,6 +109,19 @@ def raw_sees(
         rejects = rejection(voltage.fit(both, None)(training), null, level)
         shares.append(float(rejects(np.arange(known.n, known.n + other.n)).mean()))
     return tuple(shares)
+
+
+def _like(altered: NDArray[Any], reference: NDArray[Any], where: str) -> NDArray[Any]:
+    """Altered voltage as ``[row, sweep, time]``, sampled like the reference."""
+    cells = altered[:, None] if altered.ndim == 2 else altered
+    if cells.shape[1:] != reference.shape[1:]:
+        raise CheckError(
+            "altered and reference are not of one design",
+            where=where,
+            expected=f"[rows, {', '.join(map(str, reference.shape[1:]))}]",
+            found=f"{altered.shape}",
+        )
+    return cells
 
 
 def least_seen(sizes: Sequence[float], shares: Sequence[float], target: float = 0.8) -> float | None:

@@ -99,6 +99,8 @@ class Sensitivity:
 
     def sentences(self) -> tuple[str, ...]:
         """What either check would have seen, and from which shift a feature is noticed."""
+        if not self.artefacts:
+            return (f"{self.n} simulations are too few to say what these checks would see.",)
         how = f"in {100 * self.target:.0f} % of {self.altered} altered simulations"
         by_features = _listed([a.said(a.summary_least) for a in self.artefacts])
         by_voltage = _listed([a.said(a.raw_least) for a in self.artefacts])
@@ -112,6 +114,8 @@ class Sensitivity:
 
     def unseen(self) -> str:
         """What stands beside a pass: sizes below which the check of the features would have passed all the same."""
+        if not self.artefacts:
+            return " ".join(self.sentences())
         sizes = []
         for artefact in self.artefacts:
             name, unit, falls = CALLED[artefact.kind]

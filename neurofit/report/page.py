@@ -16,6 +16,7 @@ from neurofit.report.sections.firing import firing_section
 from neurofit.report.sections.parameters import parameters_section
 from neurofit.report.sections.provenance import provenance_section, settings_section
 from neurofit.report.sections.recording import recording_section
+from neurofit.report.sections.seen import seen_section
 from neurofit.report.sections.stopped import reach_section, stopped_section
 from neurofit.report.sections.traces import traces_section
 from neurofit.report.sections.training import calibration_section, training_section
@@ -49,6 +50,7 @@ def write_report(fit: Fit, target: Path, progress: Progress) -> None:
         "conflicts": lambda: conflicts_section(material),
         "parameters": lambda: parameters_section(material),
         "checks": lambda: checks_section(material),
+        "seen": lambda: seen_section(material),
         "calibration": lambda: calibration_section(material),
         "training": lambda: training_section(material),
         "recording": lambda: recording_section(material),

@@ -114,12 +114,11 @@ def _counted(fit: Fit) -> str:
     """What went wrong or may have, each with its number."""
     found = fit.findings_of_fit
     drawn = int(fit.simulations("predicted fitted").valid.sum())
-    remarks = fit.parameters["remark"]
-    bound = [f"{name} {remark}" for name, remark in remarks.items() if "bound" in str(remark)]
+    bound = [f"{name} {said}" for name, said in found["at_bounds"].items()]
     why = f" ({reasons(found['invalid_reasons'])})" if found["invalid"] else ""
     return (
         f"{found['invalid']:,} of {found['simulations']:,} simulations invalid{why}; "
-        f"{percent(fit.rounds[-1].leakage, 1)} of the last density leaked out of its region and was drawn again; "
+        f"{percent(found['leakage'], 1)} of the posterior leaked out of its region and was drawn again; "
         f"effective sample size {number(found['efficiency'] * drawn, 2)} of {drawn} draws under the tolerances "
         f"(at least); {'; '.join(bound) if bound else 'no parameter piles up at a bound of its prior'}."
     )

@@ -36,6 +36,8 @@ Array = NDArray[np.float64]
 # Simulations that an artefact is put into, as many as that and no more than this share of the set.
 ALTERED, ALTERED_SHARE = 100, 0.1
 LEVEL, TARGET = 0.05, 0.8
+# A third of fewer could not reach the level.
+FEWEST = 60
 # From small to severe; a filter is the more severe the lower its corner.
 SIZES = {
     "offset_mv": (2.0, 5.0, 10.0, 20.0, 40.0),
@@ -72,6 +74,8 @@ def sensitivity(
     def compute() -> dict[str, Any]:
         with progress.bar("What these checks would see", len(SIZES) + 1) as advance:
             measured = _Measured(name, simulated, model, fitted, declared, seed)
+            if min(len(measured.reference), len(measured.kept_mv)) < FEWEST:
+                return Sensitivity(LEVEL, TARGET, len(measured.reference), 0, (), ()).to_dict()
             artefacts = measured.artefacts(advance)
             advance(len(SIZES), "shifts of features")
             n, altered = len(measured.reference), len(measured.altered)

@@ -28,8 +28,8 @@ from tests.report.reading import Reading
 pytestmark = pytest.mark.xdist_group("report")
 
 SECTIONS = {
-    "verdict", "traces", "firing", "features", "conflicts", "parameters", "checks", "calibration", "training",
-    "recording", "made",
+    "verdict", "traces", "firing", "features", "conflicts", "parameters", "checks", "seen", "calibration",
+    "training", "recording", "made",
 }  # fmt: skip
 
 

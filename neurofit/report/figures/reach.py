@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
 from neurofit.report.figures.style import FAINT, MISSED, SHADE, WIDTH, bare, figure, styled
@@ -38,6 +39,8 @@ def reach_figure(
         low, high = min(ends), max(ends)
         if log:
             axes.set_xscale("log")
+            for axis_format in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+                axis_format(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.5, 0.5)))
         edges = (np.geomspace(low, high, 61) if log else np.linspace(low, high, 61)).tolist()
         axes.hist(np.clip(simulated, edges[0], edges[-1]), edges, color=FAINT, alpha=0.55, linewidth=0)
         axes.axvspan(*near, color=SHADE, linewidth=0, zorder=-2)

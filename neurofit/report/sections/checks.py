@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,8 +108,8 @@ def _result(material: Material, name: str) -> dict[str, Any]:
 
 
 def _sentences(result: CheckResult) -> list[str]:
-    """The check's own, but for the stretches, which are drawn."""
-    return [sentence for sentence in result.sentences if not sentence.startswith("Sweep ")]
+    """The check's own, but for the stretches, which are drawn and stand in a table."""
+    return [s for s in result.sentences if not re.match(r"Sweep \d|\d+ more stretch|\d[\d.]* to .* ms: ", s)]
 
 
 def _stretches(result: CheckResult, material: Material) -> Iterator[dict[str, str]]:

@@ -46,6 +46,7 @@ def reach_section(material: Material) -> dict[str, Any]:
         "shown": list(_pictures(material, reach.out)),
         "rows": [_cells(feature) for feature in reach.out[:ROWS]],
         "more": max(0, len(reach.out) - ROWS),
+        "count": plural(len(reach.out), "feature"),
         "n": f"{reach.n:,}",
         "within": f"{WITHIN:g}",
     }
