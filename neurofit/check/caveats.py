@@ -69,7 +69,7 @@ def reading_said(result: CheckResult, level: float = LEVEL) -> str:
     """The same in a sentence."""
     found = reading(result, level)
     if found == "outside":
-        return f"Outside: {result.reference} does not make this cell, however widely it ranges."
+        return f"Outside: the cell is unlike the simulations ({result.reference}), however widely they range."
     if found == "inside":
         return f"Inside: the cell lies among the simulations ({result.reference})."
     why = next(w for w in result.warnings if w.startswith(OVER_DISPERSED)).removeprefix(OVER_DISPERSED)

@@ -72,7 +72,10 @@ def checks_section(material: Material) -> dict[str, Any]:
             continue
         results = [_result(material, f"{when}-{space}") for space in ("summary", "raw")]
         said = [ohms(sentence) for sentence in material.fit.nearness.sentences()] if when == "prior" else []
-        questions.append({"question": question, "against": against, "results": results, "said": said})
+        outside = list(outside_pictures(material.fit.checks[f"{when}-raw"], material, when))
+        questions.append(
+            {"question": question, "against": against, "results": results, "said": said, "outside": outside}
+        )
     return {"questions": questions, "level": LEVEL}
 
 
@@ -99,7 +102,6 @@ def _result(material: Material, name: str) -> dict[str, Any]:
         "warnings": [ohms(warning) for warning in result.warnings],
         "stretches": list(_stretches(result, material))[:STRETCHES],
         "more_stretches": max(0, len(result.stretches) - STRETCHES),
-        "outside": list(outside_pictures(result, material, name)),
         "picture": picture(
             null_figure(result, TESTS),
             f"Scores of the simulations and of the cell. p-values: {tests}; together {p_value(result.p_value)}.",

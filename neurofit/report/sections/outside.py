@@ -13,14 +13,14 @@ from neurofit.report.material import Material
 from neurofit.stages.simulating import KEEP_MS, SimulationSet
 
 # Sweeps drawn of each check, the worst first.
-DRAWN = 3
+DRAWN = 4
 # The band that the stretches are judged by.
 BAND = (0.005, 0.995)
 
 
-def outside_pictures(result: CheckResult, material: Material, name: str) -> Iterator[Picture]:
+def outside_pictures(result: CheckResult, material: Material, when: str) -> Iterator[Picture]:
     """The worst sweeps of a raw check: recorded voltage, stretches outside, and 99 % of the simulations."""
-    simulated = _compared(material, name)
+    simulated = _compared(material, when)
     by_sweep: dict[int, list[Stretch]] = {}
     for stretch in result.stretches:  # the most extreme first
         by_sweep.setdefault(stretch.sweep, []).append(stretch)
@@ -28,10 +28,9 @@ def outside_pictures(result: CheckResult, material: Material, name: str) -> Iter
         yield _picture(material, row, stretches, simulated)
 
 
-def _compared(material: Material, name: str) -> SimulationSet:
-    """The simulations that a check compared the cell with."""
-    last = material.fit.method.rounds
-    return material.fit.simulations("round 1" if name.startswith("prior") else f"round {last}")
+def _compared(material: Material, when: str) -> SimulationSet:
+    """The simulations that a check, of the ``"prior"`` or the ``"fit"``, compared the cell with."""
+    return material.fit.simulations(f"round {1 if when == 'prior' else material.fit.method.rounds}")
 
 
 def _picture(material: Material, row: int, stretches: list[Stretch], simulated: SimulationSet) -> Picture:

@@ -30,12 +30,16 @@ def seen_section(material: Material) -> dict[str, Any]:
 
 
 def _row(last: Artefact, prior: Artefact | None) -> dict[str, Any]:
-    name, its_unit, _ = CALLED[last.kind]
-    least = [last.summary_least, last.raw_least, *((prior.summary_least, prior.raw_least) if prior else (None, None))]
+    name, its_unit, falls = CALLED[last.kind]
+    # seen at the mildest that was tried: perhaps at milder ones too
+    mark, mildest = "≥ " if falls else "≤ ", last.sizes[0]
+    found = [last.summary_least, last.raw_least, *((prior.summary_least, prior.raw_least) if prior else (None, None))]
     return {
         "name": name,
         "tried": f"{last.sizes[0]:g} to {last.sizes[-1]:g} {ohms(its_unit)}",
-        "least": [NOT_SEEN if x is None else f"{number(x, 2)} {ohms(its_unit)}" for x in least],
+        "least": [
+            NOT_SEEN if x is None else f"{mark if x == mildest else ''}{number(x, 2)} {ohms(its_unit)}" for x in found
+        ],
     }
 
 
