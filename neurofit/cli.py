@@ -251,6 +251,7 @@ def check(run: RunFolder) -> None:
     if done.stopped:
         _print(WHAT_NEXT)
         return
+    _print(f"What these checks would have seen. {' '.join(done.sensitivity['fit'].sentences())}")
     _print(f"Calibration, tolerances included: {done.findings_of_fit['calibration']['sentence']}")
 
 

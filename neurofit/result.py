@@ -14,6 +14,7 @@ from neurofit import stages
 from neurofit.check import CheckResult
 from neurofit.check.nearness import Nearness
 from neurofit.check.reach import Reach
+from neurofit.check.sensitivity import Sensitivity
 from neurofit.check.verdict import Verdict
 from neurofit.errors import BadInput, RunDirectoryError
 from neurofit.features import FeatureTable, extract_features, recorded_features
@@ -151,6 +152,12 @@ class Fit:
     def reach(self) -> Reach:
         """What of the cell the prior can make, and what is out of its reach."""
         return stages.read_reach(self.run)
+
+    @cached_property
+    def sensitivity(self) -> dict[str, Sensitivity]:
+        """What the checks would have seen: ``"prior"``, against the prior, and ``"fit"``, against the last round."""
+        self._must_be_trained()
+        return {when: stages.read_sensitivity(self.run, when) for when in ("prior", "fit")}
 
     @property
     def stopped(self) -> bool:

@@ -106,6 +106,7 @@ def closing_lines(fit: Fit) -> Iterator[Any]:
     yield ""
     yield f"Calibration, tolerances included: {fit.findings_of_fit['calibration']['sentence']}"
     yield _counted(fit)
+    yield f"What these checks would have seen. {' '.join(fit.sensitivity['fit'].sentences())}"
     yield f"Everything is in {fit.run.path}: report.html, posterior.csv, parameters.csv, run.toml"
     yield f"Report: {fit.run / 'report.html'}"
 

@@ -9,14 +9,13 @@ from neurofit.report.embed import picture
 from neurofit.report.figures import Power, power_figure
 from neurofit.report.material import Material
 from neurofit.report.words import UNDEFINED, number, ohms, percent, unit
-from neurofit.stages import read_sensitivity
 
 NOT_SEEN = "–"
 
 
 def seen_section(material: Material) -> dict[str, Any]:
     """Of the last round, beside that of the prior."""
-    prior, last = (read_sensitivity(material.fit.run, when) for when in ("prior", "fit"))
+    prior, last = material.fit.sensitivity["prior"], material.fit.sensitivity["fit"]
     before = {artefact.kind: artefact for artefact in prior.artefacts}
     shifts = {shift.name: shift for shift in prior.shifts}
     return {
