@@ -91,7 +91,7 @@ def test_on_the_command_line_it_is_exit_code_3_and_a_check_still_answers(cell: P
     checked = cli("check", out)
     assert checked.exit_code == 0, checked.output
     assert checked.output.startswith("REJECTED")
-    assert "Outside: the prior predictive" in checked.output
+    assert "Outside: the cell is unlike the simulations (the prior predictive" in checked.output
     refused = cli("posterior", out)
     assert refused.exit_code == 2
     assert "stopped before training" in refused.stderr

@@ -9,8 +9,8 @@ import pytest
 from neurofit.check.conflict import Conflict, Conflicts
 from neurofit.check.nearness import Edge, Nearness
 from neurofit.check.predictive import Miss
-from neurofit.check.reach import Reach
-from neurofit.check.verdict import Verdict, decide
+from neurofit.check.reach import OutOfReach, Reach
+from neurofit.check.verdict import Verdict, before_training, decide
 
 PASSIVE, FIRING, SHAPE, RIG = "passive", "firing", "spike shape", "rig"
 
@@ -139,3 +139,41 @@ def test_what_no_prediction_has_is_told():
     assert "undefined in 100 % of predictions" in str(
         decide(check(0.5), NEAR, IN_REACH, check(0.5), [lacking], NOTHING, 0.9)
     )
+
+
+FAR = Reach(
+    5000,
+    0.004,
+    (
+        OutOfReach("width", "spike half-width", "ms", SHAPE, 1.1, 0, 2.3, 3.7, 2.2, 6.0, 5000),
+        OutOfReach("rest_sd@2", "noise at rest at +20 pA", "mV", RIG, 1.0, 0, 0.1, 5.0, 0.01, 0.1, 5000),
+    ),
+)
+
+
+def test_a_fit_that_stopped_is_rejected_with_sizes():
+    verdict = before_training(FAR, check(0.004), NEAR)
+    assert verdict.word == "rejected"
+    assert verdict.sides == {PASSIVE: "", FIRING: "", SHAPE: "spike half-width"}
+    text = str(verdict)
+    assert "Spike half-width 1.1 ms: no simulation of 5,000 comes nearer than 2.3 ms (3.7 tolerances" in text
+    assert "p = 0.004" in text
+    assert Verdict.from_dict(verdict.to_dict()) == verdict
+
+
+def test_what_was_out_of_reach_is_told_by_a_fit_that_went_on_and_does_not_decide():
+    verdict = decide(check(0.004), NEAR, FAR, check(0.5), features(), NOTHING, 0.9)
+    assert verdict.word == "supported"
+    assert "the fit went on. Spike half-width 1.1 ms: no simulation" in str(verdict)
+
+
+def test_a_small_p_stands_with_a_size():
+    verdict = decide(check(0.5), NEAR, IN_REACH, check(0.05), features(), NOTHING, 0.9)
+    assert "still lies outside the last round's simulations (p = 0.05). what differs." in str(verdict)
+
+
+def test_what_would_not_have_been_seen_stands_beside_a_pass_alone():
+    unseen = "This check would have passed all the same."
+    for missed, told in (((), True), ((PASSIVE,), False)):
+        verdict = decide(check(0.5), NEAR, IN_REACH, check(0.5), features(*missed), NOTHING, 0.9, unseen)
+        assert (unseen in verdict.reasons) == told
