@@ -77,7 +77,9 @@ def test_a_model_without_spikes_of_its_own_is_stopped_at_the_trough_between_them
     assert fit.verdict.word == "rejected"
     assert fit.verdict.sides["firing"] == "trough between spikes"
     assert "bar: Training round 1" not in told.lines
-    assert any("Trough between spikes -44.4 mV: no simulation of 1,200 comes nearer than" in line for line in told.lines)
+    assert any(
+        "Trough between spikes -44.4 mV: no simulation of 1,200 comes nearer than" in line for line in told.lines
+    )
 
 
 def test_igor_waves_of_two_runs_of_a_protocol(recordings_dir: Path, tmp_path: Path) -> None:
