@@ -49,7 +49,7 @@ def summary_sees(
     CheckError
         As for :func:`neurofit.check.summary`, and if a third of the reference cannot reach the level.
     """
-    where = "check.power.summary_sees"
+    where = "check.seen.summary_sees"
     settings(level, seed, where)
     parts = [np.atleast_2d(np.asarray(part)) for part in (reference, *altered)]
     rows = np.concatenate(parts)
@@ -86,29 +86,27 @@ def raw_sees(
     CheckError
         As for :func:`neurofit.check.raw`, and if a third of the reference cannot reach the level.
     """
-    where = "check.power.raw_sees"
+    where = "check.seen.raw_sees"
     settings(level, seed, where)
-
     _, known_mv = traces.as_design(np.asarray(reference)[:1], reference, where)
 
     def reduced(rows: NDArray[Any]) -> traces.Traces:
         return traces.reduce(rows[:1], rows, dt_ms, step_ms, False, where)
 
+    # some rows at a time: what is compared is small, the voltage is not
     known = reduced(known_mv)
+    parts = [known, *(reduced(_like(np.asarray(rows), known_mv, where)) for rows in altered)]
+    all_rows = traces.Traces(
+        np.concatenate([part.points[: part.n] for part in parts]),
+        known.edges,
+        np.concatenate([part.quantiles[: part.n] for part in parts]),
+        None,
+        known.n,
+    )
     training, null = _halves(known.n, level, seed, where)
-    shares = []
-    for rows in altered:
-        other = reduced(_like(np.asarray(rows), known_mv, where))
-        both = traces.Traces(
-            np.concatenate([known.points[: known.n], other.points[: other.n]]),
-            known.edges,
-            np.concatenate([known.quantiles[: known.n], other.quantiles[: other.n]]),
-            None,
-            known.n,
-        )
-        rejects = rejection(voltage.fit(both, None)(training), null, level)
-        shares.append(float(rejects(np.arange(known.n, known.n + other.n)).mean()))
-    return tuple(shares)
+    rejects = rejection(voltage.fit(all_rows, None)(training), null, level)
+    ends = np.cumsum([part.n for part in parts])
+    return tuple(float(rejects(np.arange(start, stop)).mean()) for start, stop in zip(ends[:-1], ends[1:], strict=True))
 
 
 def _like(altered: NDArray[Any], reference: NDArray[Any], where: str) -> NDArray[Any]:
