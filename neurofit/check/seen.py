@@ -8,6 +8,7 @@ simulations instead of all, so that what is called unseen errs to the large side
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,7 @@ def raw_sees(
     training, null = _halves(known.n, level, seed, where)
     rejects = rejection(voltage.fit(all_rows, None)(training), null, level)
     ends = np.cumsum([part.n for part in parts])
-    return tuple(float(rejects(np.arange(start, stop)).mean()) for start, stop in zip(ends[:-1], ends[1:], strict=True))
+    return tuple(float(rejects(np.arange(start, stop)).mean()) for start, stop in pairwise(ends.tolist()))
 
 
 def _like(altered: NDArray[Any], reference: NDArray[Any], where: str) -> NDArray[Any]:
