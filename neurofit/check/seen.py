@@ -131,8 +131,8 @@ def least_seen(sizes: Sequence[float], shares: Sequence[float], target: float = 
 
     Examples
     --------
-    >>> least_seen([1.0, 10.0, 100.0], [0.1, 0.6, 1.0])
-    31.622776601683793
+    >>> round(least_seen([1.0, 10.0, 100.0], [0.1, 0.6, 1.0]), 1)
+    31.6
     """
     over = np.flatnonzero(np.asarray(shares) >= target)
     if not len(over):
