@@ -11,6 +11,7 @@ import functools
 import logging
 import os
 import sys
+import tomllib
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -25,6 +26,7 @@ from neurofit.disk import writing
 from neurofit.errors import BadInput, NeurofitError, SlowSimulation
 
 if TYPE_CHECKING:
+    from neurofit.check import Nuisances
     from neurofit.infer.method import Method
     from neurofit.simulation.entries import Entry
 
@@ -168,11 +170,15 @@ def fit(
     tolerance: Annotated[
         list[str] | None, typer.Option(help="feature=value in place of its own tolerance; may be repeated.")
     ] = None,
+    rig: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME = NUMBER or PRIOR of a rig's imperfection in the raw check; see docs/artefacts.md."),
+    ] = None,
     anyway: Anyway = False,
 ) -> None:
     """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
     chosen = _method(method, density, rounds, simulations)
-    _fit(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance, anyway)
+    _fit(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance, rig, anyway)
 
 
 @command(app)
@@ -232,7 +238,7 @@ def demo(
     simulated = path == fetch_recording("simulated")
     where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
     chosen = _method("tsnpe", "maf", rounds, simulations)
-    _fit(path, model, where, "even", 1, chosen, 1, workers, None, None, None, anyway)
+    _fit(path, model, where, "even", 1, chosen, 1, workers, None, None, None, None, anyway)
 
 
 @command(app)
@@ -395,6 +401,7 @@ def _fit(
     scheduler: str | None,
     protocol: str | None,
     tolerance: list[str] | None,
+    rig: list[str] | None,
     anyway: bool,
 ) -> None:
     from neurofit.recording import load_recording
@@ -416,6 +423,7 @@ def _fit(
         step=step,
         method=method,
         tolerance=_tolerances(tolerance or []),
+        rig=_rig(rig) if rig else None,
         anyway=anyway,
         workers=workers,
         scheduler=scheduler,
@@ -451,6 +459,18 @@ def _tolerances(given: list[str]) -> dict[str, float]:
         except ValueError as error:
             raise BadInput(f"--tolerance {text}", expected="feature=number, such as spike_count=0.5") from error
     return result
+
+
+def _rig(given: list[str]) -> Nuisances:
+    from neurofit.check import Nuisances
+
+    try:
+        return Nuisances.from_dict(tomllib.loads("\n".join(given)))
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(
+            f"--rig {' --rig '.join(given)} is not TOML: {error}",
+            expected="NAME = NUMBER or PRIOR, such as 'noise_sd_mv = {family = \"uniform\", low = 0.1, high = 0.5}'",
+        ) from error
 
 
 def _print(what: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurofit import stages
+from neurofit.check import Nuisances
 from neurofit.features import SUMMARIES, recorded_features
 from neurofit.infer import Method, Region
 from neurofit.infer.valid import SEED, require_one, require_type
@@ -36,6 +37,7 @@ def fit(
     method: Method | None = None,
     features: Sequence[str] = SUMMARIES,
     tolerance: Mapping[str, float] | None = None,
+    rig: Nuisances | None = None,
     anyway: bool = False,
     workers: int | None = None,
     scheduler: str | Client | None = None,
@@ -64,6 +66,9 @@ def fit(
         Summaries, by their names in the catalogue.
     tolerance
         ``{feature: standard deviation}`` on the feature's own scale, in place of the catalogue's and the recording's.
+    rig
+        What the raw check's simulations get of a rig's imperfections; observation noise of 0.02 to 0.5 mV by default. A
+        template's recorded voltage may have an offset and a series resistance of its own.
     anyway
         Go on where the model and prior cannot make the cell (:mod:`neurofit.check.reach`). Otherwise the fit stops
         there, before any training, with the verdict "rejected", and can go on from there.
@@ -86,14 +91,17 @@ def fit(
     """
     if method is not None:
         require_type("method", method, Method, "fit")
+    if rig is not None:
+        require_type("rig", rig, Nuisances, "fit")
     require_one("seed", seed, SEED, "fit")
     method, progress = method or Method(), progress or Silent()
+    rig = stages.chosen_rig(rig)
     chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     observed = recorded_features(cut.fitted)
     declared = stages.declared_summaries(model, cut.fitted, observed, features, tolerance)
 
     run = Run(out)
-    decided = stages.decisions(recording, chosen, step, model, declared, method, seed)
+    decided = stages.decisions(recording, chosen, step, model, declared, method, rig, seed)
     with one_thread(), open_pool(workers, scheduler) as pool, run.started(decided):
         stages.keep_inputs(run, model, cut, recording.findings)
         if pool.client is None:

@@ -138,6 +138,9 @@ def test_a_missing_template(cell: Path, tmp_path: Path) -> None:
         (("--tolerance", "spike_count"), "feature=number"),
         (("--tolerance", "no_such=1"), "no_such"),
         (("--protocol", "IDrest"), "IDrest"),
+        (("--rig", "noise_sd_mv: 0.1"), "noise_sd_mv = {family"),
+        (("--rig", "noise = 0.1"), "noise_sd_mv"),
+        (("--rig", "noise_sd_mv = -0.1"), "cannot be negative"),
     ],
 )
 def test_options_that_ask_for_what_is_not_there(

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 import neurofit as nf
+from neurofit.check import Nuisances
 from neurofit.errors import BadInput, RunDirectoryError, StimulusError
 from neurofit.result import Fit
 from tests.recording.synthetic import Cell
@@ -204,8 +205,25 @@ def test_a_run_from_before_sources_of_tolerances_were_kept_is_the_same_run(
     assert tiny_fit(cell, copy).summaries.sources == {}
 
 
+def test_the_raw_check_compares_with_a_rig_that_has_noise(done: Fit) -> None:
+    """A cell is a recording, simulations are not: the default noise is decided, said, and drawn for each of them."""
+    assert done.decisions["rig"] == {"noise_sd_mv": {"family": "log_uniform", "low": 0.02, "high": 0.5}}
+    for name, of in (("prior-raw", "the prior predictive"), ("fit-raw", "the last round's simulations")):
+        assert done.checks[name].reference == f"{of}, with observation noise of 0.02 to 0.5 mV"
+        noise = next(effect for effect in done.checks[name].effects if effect.name == "baseline noise")
+        # of 200 samples the sd is within a fifth, and the membrane's own noise only adds
+        assert noise.quantiles is not None
+        assert noise.quantiles[0] > 0.8 * 0.02
+
+
 def test_other_decisions_are_refused(done: Fit, cell: Path) -> None:
-    for changed in ({"seed": 4}, {"sweeps": "odd"}, {"method": nf.Method()}, {"tolerance": {"spike_count": 1.0}}):
+    for changed in (
+        {"seed": 4},
+        {"sweeps": "odd"},
+        {"method": nf.Method()},
+        {"tolerance": {"spike_count": 1.0}},
+        {"rig": Nuisances()},
+    ):
         with pytest.raises(RunDirectoryError, match="another run"):
             tiny_fit(cell, done.run.path, **changed)
 
@@ -218,6 +236,8 @@ def test_other_decisions_are_refused(done: Fit, cell: Path) -> None:
         ({"sweeps": [99]}, BadInput, "99"),
         ({"tolerance": {"spike_cuont": 1.0}}, BadInput, "spike_cuont"),
         ({"tolerance": {"spike_count": -1.0}}, BadInput, "spike_count"),
+        ({"rig": Nuisances(corner_khz=2)}, BadInput, "a filter"),
+        ({"rig": {"noise_sd_mv": 0.1}}, BadInput, "rig"),
     ],
 )
 def test_bad_input_leaves_nothing(

@@ -2,17 +2,19 @@
 
 ::
 
-    summary(observed, reference)     statistics, one by one and together
-    raw(observed, reference)         voltage, at every time and in what it does overall
-    detectable_shifts(reference)     what a summary check with these simulations would notice
-    rig_features(voltage)            what names an artefact of the rig, for a summary check
-    Nuisances(...).applied_to(...)   a rig's offset, series resistance, filter and noise, put into simulations
+    summary(observed, reference)              statistics, one by one and together
+    raw(observed, reference)                  voltage, at every time and in what it does overall
+    embedding(network, observed, reference)   what a network reads from them
+    detectable_shifts(reference)              what a summary check with these simulations would notice
+    rig_features(voltage)                     what names an artefact of the rig, for a summary check
+    Nuisances(...).applied_to(voltage)        a rig's offset, series resistance, filter and noise, put into simulations
 
 How: scores (:mod:`~neurofit.check.scores`), one test a file (``joint``, ``marginal``, ``envelope``,
-``quantile_joint``), their nulls (``conformal``), one p-value from several (``combine``), and ``words``.
+``quantile_joint``, ``nearest``), their nulls (``conformal``), one p-value from several (``combine``), and ``words``.
 """
 
 from neurofit.check.artefacts import RIG_FEATURES, rig_features
+from neurofit.check.network import embedding
 from neurofit.check.nuisance import Nuisances
 from neurofit.check.power import Detectable, detectable_shifts
 from neurofit.check.result import CheckResult, Effect, Stretch
@@ -27,6 +29,7 @@ __all__ = [
     "Nuisances",
     "Stretch",
     "detectable_shifts",
+    "embedding",
     "raw",
     "rig_features",
     "summary",

@@ -30,6 +30,11 @@ RIG_FEATURES = {
     "bandwidth of baseline noise": "kHz",
 }
 
+# In halves of the central 80 %; of Gaussian noise one value in 10,000 lies farther out.
+FAR = 3.0
+# At a longer sampling interval a rig's filter cannot be seen, and the bandwidth, the last of them, says nothing of it.
+FILTER_DT_MS = 0.25
+
 # By name and whether it is high.
 _OFFSET = "an offset of the recording, or a resting potential this model does not reach"
 _CHARGING = "a membrane capacitance, or an injected current, other than the simulated"
@@ -42,7 +47,7 @@ CONSISTENT_WITH = {
     ("voltage jump at step onset", False): "a bridge that was balanced too far, or a low-pass filter, which delays",
     ("charging rate at step onset", True): _CHARGING,
     ("charging rate at step onset", False): _CHARGING,
-    ("bandwidth of baseline noise", True): "white noise of the recording that the simulations lack",
+    ("bandwidth of baseline noise", True): "noise of the recording that is whiter than the simulations'",
     ("bandwidth of baseline noise", False): "a low-pass filter that the simulations did not pass",
 }
 
@@ -126,23 +131,28 @@ def step_samples(samples: int, dt_ms: float, step_ms: tuple[float, float], where
 def measured(voltage: Array, dt_ms: float, step: slice) -> Array:
     """``[row, sweep, time]`` -> ``[row, feature]``, in the order of :data:`RIG_FEATURES`."""
     rest = voltage[..., : step.start]
-    first, second, third = (np.diff(rest, order, axis=-1) for order in (1, 2, 3))
-    noise = first.std(-1) / np.sqrt(2)
+    first, second, third = (_spread(np.diff(rest, order, axis=-1)) for order in (1, 2, 3))
     # root mean square frequency of the second differences, which leave out the membrane's slow noise
-    squares = (second**2).mean(-1)
-    bandwidth = np.sqrt((third**2).mean(-1) / np.where(squares > 0, squares, np.inf)) / (2 * np.pi * dt_ms)
+    bandwidth = third / np.where(second > 0, second, np.inf) / (2 * np.pi * dt_ms)
     jump, rate = _onset(voltage, dt_ms, step)
-    means = [x.mean(1) for x in (rest.mean(-1), noise, bandwidth)]
+    means = [x.mean(1) for x in (rest.mean(-1), first / np.sqrt(2), bandwidth)]
     return np.stack([means[0], means[1], jump, rate, means[2]], axis=-1)
+
+
+def _spread(x: Array) -> Array:
+    """Standard deviation along the last axis without what lies far out: spikes at rest are no noise."""
+    low, high = np.quantile(x, (0.1, 0.9), axis=-1, keepdims=True)
+    middle, far = (low + high) / 2, FAR * (high - low) / 2
+    return np.clip(x, middle - far, middle + far).std(-1)
 
 
 def _onset(voltage: Array, dt_ms: float, step: slice) -> tuple[Array, Array]:
     """Where the line of charging meets the onset, above the voltage before it, and the line's slope, both ``[row]``.
 
-    Sweeps count by their slopes, and those of a negative step are turned round, so that they do not cancel.
+    Both are proportional to the sweep's current, whose sign goes out of their ratio: medians over the sweeps of the
+    ratio and of the slope's size, which a spike soon after the onset of some sweeps does not move.
     """
-    available = step.stop - step.start
-    last = min(max(round(LINE_MS[1] / dt_ms), 3), available - 1)
+    last = min(max(round(LINE_MS[1] / dt_ms), 3), step.stop - step.start - 1)
     start = min(max(round(LINE_MS[0] / dt_ms), 1), last - 2)
     before = voltage[..., max(0, step.start - max(1, round(BEFORE_MS / dt_ms))) : step.start].mean(-1)
     line = voltage[..., step.start + start : step.start + last + 1] - before[..., None]
@@ -150,5 +160,5 @@ def _onset(voltage: Array, dt_ms: float, step: slice) -> tuple[Array, Array]:
     centred = time - time.mean()
     slope = line @ centred / (centred @ centred)
     jump = line.mean(-1) - slope * time.mean()
-    weight = slope / np.maximum(np.abs(slope).sum(1, keepdims=True), 1e-12)
-    return (weight * jump).sum(1), (weight * slope).sum(1)
+    rate = np.median(np.abs(slope), axis=1)
+    return np.median(jump / np.where(slope == 0, np.inf, slope), axis=1) * rate, rate

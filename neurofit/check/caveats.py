@@ -18,7 +18,9 @@ Array = NDArray[np.float64]
 
 FEW_REFERENCES = 200
 TOO_CENTRAL = 0.01
-TOO_ALIKE = 0.01
+TOO_ALIKE = 0.005
+# Variances of scores count down to this: what only noise makes differ differs less than it could.
+LEAST_VARIANCE = 1e-3
 TOO_WIDE = 100.0
 LEVEL = 0.05
 # What a warning about simulations that range too widely begins with.
@@ -95,14 +97,22 @@ def width(found: Iterable[Effect], tolerances: Mapping[str, float]) -> tuple[str
 
 
 def resemblance(columns: Array, n: int, seed: int) -> float:
-    """p of several observations being as alike as they are, had they been independent simulations; 1 for one."""
+    """p of several observations being as alike as they are, had they been independent simulations; 1 for one.
+
+    By the logarithm of each statistic's variance among them: repeats of one cell agree closely in what its parameters
+    decide, and differ like any two cells in what noise does.
+    """
     observations = len(columns) - n
     if observations < 2:
         return 1.0
     scores = np.clip(QuantileScores(columns[:n])(columns), -5, 5)
     members = subsets(n, observations, seed, draws=999)
-    spread = np.array([scores[rows].var(0).mean() for rows in members])
-    return float((1 + (spread <= scores[n:].var(0).mean()).sum()) / (len(members) + 1))
+
+    def spread(group: Array) -> float:
+        return float(np.log(group.var(0) + LEAST_VARIANCE).mean())
+
+    usual = np.array([spread(scores[rows]) for rows in members])
+    return float((1 + (usual <= spread(scores[n:])).sum()) / (len(members) + 1))
 
 
 def dependence(p: float, observations: int) -> tuple[str, ...]:

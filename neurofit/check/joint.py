@@ -9,14 +9,16 @@ from scipy.spatial.distance import cdist
 Array = NDArray[np.float64]
 
 RIDGE = 0.02
+FEWEST_NEAR = 12
 
 
 class Joint:
     """Local Mahalanobis distance in score space.
 
     Simulations lie along curved sheets: what a cell with many spikes looks like says little about a cell with
-    few. So every row is compared with the k references nearest to it, k = n / 10 between 20 and 50:
-    ``(y - m)' (C_local + 0.02 C_global)^-1 (y - m)``, with their mean m and covariance C_local.
+    few. So every row is compared with the references nearest to it, ``(y - m)' (C + 0.02 C_global)^-1 (y - m)``,
+    with their mean m and covariance C; for k = n / 10 between 20 and 50 of them, and for 12. Few follow a sheet that
+    bends or ends, many tell its thickness; the distance is the geometric mean of both.
 
     Parameters
     ----------
@@ -32,8 +34,12 @@ class Joint:
 
     def __call__(self, y: Array) -> Array:
         """Distance of every row of scores, ``[rows, features]`` -> ``[rows]``; large is strange."""
-        error, covariance = self._local(y)
-        return (error * np.linalg.solve(covariance, error[..., None])[..., 0]).sum(1)
+        near = self._near(y)
+        product = 1.0
+        for k in (self._k, min(FEWEST_NEAR, self._k)):
+            error, covariance = self._local(y, near[:, :k])
+            product = product * (error * np.linalg.solve(covariance, error[..., None])[..., 0]).sum(1)
+        return np.sqrt(product)
 
     def given_the_others(self, y: Array) -> tuple[Array, Array]:
         """Each statistic's expected score and sd given all the others, by the local Gaussian, both like
@@ -42,15 +48,21 @@ class Joint:
         With precision P and deviation e, feature j is expected at ``y_j - (P e)_j / P_jj`` with variance
         ``1 / P_jj``: it says which statistic does not go with the rest.
         """
-        error, covariance = self._local(y)
+        error, covariance = self._local(y, self._near(y))
         precision = np.linalg.inv(covariance)
         diagonal = np.diagonal(precision, axis1=1, axis2=2)
         return y - (precision @ error[..., None])[..., 0] / diagonal, 1 / np.sqrt(diagonal)
 
-    def _local(self, y: Array) -> tuple[Array, Array]:
-        nearest = np.argpartition(cdist(y, self._scores, "sqeuclidean"), self._k, axis=1)[:, : self._k]
+    def _near(self, y: Array) -> NDArray[np.intp]:
+        """``[rows, k]``: the nearest references, in ascending order of their distance."""
+        distance = cdist(y, self._scores, "sqeuclidean")
+        near = np.argpartition(distance, self._k, axis=1)[:, : self._k]
+        order = np.argsort(np.take_along_axis(distance, near, axis=1), axis=1)
+        return np.take_along_axis(near, order, axis=1)
+
+    def _local(self, y: Array, nearest: NDArray[np.intp]) -> tuple[Array, Array]:
         near = self._scores[nearest]
         centre = near.mean(1)
         spread = near - centre[:, None]
-        covariance = spread.transpose(0, 2, 1) @ spread / (self._k - 1) + self._ridge
+        covariance = spread.transpose(0, 2, 1) @ spread / (nearest.shape[1] - 1) + self._ridge
         return y - centre, covariance

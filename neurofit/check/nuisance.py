@@ -159,8 +159,24 @@ class Nuisances:
         ]
         return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) or "a perfect rig"
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Nuisances:
+        """From plain values, as a TOML file has them.
+
+        Raises
+        ------
+        CheckError
+            For a name that is none of the above, or a prior that cannot be used.
+        """
+        unknown = sorted(set(data) - set(_IN_WORDS))
+        if unknown:
+            raise CheckError(
+                f"{unknown[0]} is no imperfection of a rig", where="Nuisances", expected=", ".join(_IN_WORDS)
+            )
+        return cls(**data)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a run directory: ``Nuisances(**rig.to_dict())`` is the same rig."""
+        """Plain values, for :meth:`from_dict`."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             name: prior if isinstance(prior, float) else prior.model_dump()

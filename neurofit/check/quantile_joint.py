@@ -2,8 +2,8 @@
 
 Per sweep: quantiles of the voltage and of asinh(slope) over the step, and of the voltage before it. Their 20
 leading principal components and the log of what these leave over go to the joint test. Several sweeps are
-looked at in two ways: each on its own, the log distances added up (``within``), and side by side as one
-vector (``across``), which sees sweeps that no single cell would give together.
+looked at in two ways: each on its own, the log distances added up (``quantile_joint``), and the components of all side
+by side as one vector (``across_sweeps``), which sees sweeps that no single cell would give together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from neurofit.check.joint import Joint
 from neurofit.check.scores import QuantileScores
@@ -41,8 +40,8 @@ def _quantiles(x: Array, number: int) -> Array:
     return np.moveaxis(np.quantile(x, (np.arange(number) + 0.5) / number, axis=-1), 0, -1)
 
 
-class PrincipalJoint:
-    """Leading components and log residual of correlated columns, in the joint test.
+class Principal:
+    """Leading components of correlated columns, and the log of what they leave over.
 
     Parameters
     ----------
@@ -53,31 +52,58 @@ class PrincipalJoint:
     def __init__(self, reference: Array) -> None:
         self._mean = reference.mean(0)
         centred = reference - self._mean
-        size = reference.shape[1]
-        kept = min(COMPONENTS, size)
-        _, self._axes = eigh(centred.T @ centred, subset_by_index=(size - kept, size - 1))
-        columns = self._columns(reference)
+        _, axes = np.linalg.eigh(centred.T @ centred)
+        self._axes = axes[:, -COMPONENTS:]
+
+    def __call__(self, x: Array) -> Array:
+        """``[rows, columns]`` -> ``[rows, components + 1]``."""
+        centred = x - self._mean
+        components = centred @ self._axes
+        left_over = np.maximum((centred**2).sum(1) - (components**2).sum(1), 0.0)
+        return np.column_stack([components, np.log(left_over + 1e-12)])
+
+
+class PrincipalJoint:
+    """The joint test of the leading components of correlated columns.
+
+    Parameters
+    ----------
+    reference
+        ``[n, columns]``.
+    """
+
+    def __init__(self, reference: Array) -> None:
+        self._principal = Principal(reference)
+        columns = self._principal(reference)
         self._scores = QuantileScores(columns)
         self._joint = Joint(self._scores(columns))
 
     def __call__(self, x: Array) -> Array:
         """Distance of every row, ``[rows, columns]`` -> ``[rows]``."""
-        return self._joint(self._scores(self._columns(x)))
-
-    def _columns(self, x: Array) -> Array:
-        centred = x - self._mean
-        components = centred @ self._axes
-        left_over = ((centred - components @ self._axes.T) ** 2).sum(1)
-        return np.column_stack([components, np.log(left_over + 1e-12)])
+        return self._joint(self._scores(self._principal(x)))
 
 
-def within(reference: Array) -> Callable[[Array], Array]:
-    """Sum over the sweeps of each one's log distance; ``reference`` ``[n, sweep, quantile]``."""
-    tests = [PrincipalJoint(sweep) for sweep in reference.transpose(1, 0, 2)]
-    return lambda x: sum(np.log(test(x[:, s]) + 1e-12) for s, test in enumerate(tests))  # type: ignore[return-value]
+def tests(reference: Array) -> Callable[[Array], dict[str, Array]]:
+    """Both tests, fitted to ``[n, sweep, quantile]``: a function of ``[rows, sweep, quantile]``.
+
+    ``"quantile_joint"`` is the sum over the sweeps of each one's log distance; ``"across_sweeps"``, for several, the
+    distance of their components side by side.
+    """
+    sweeps = range(reference.shape[1])
+    principal = [Principal(reference[:, s]) for s in sweeps]
+    columns = [principal[s](reference[:, s]) for s in sweeps]
+    scores = [QuantileScores(c) for c in columns]
+    joints = [Joint(scores[s](columns[s])) for s in sweeps]
+    side_by_side = PrincipalJoint(_without_residual(columns)) if len(sweeps) > 1 else None
+
+    def test(x: Array) -> dict[str, Array]:
+        own = [principal[s](x[:, s]) for s in sweeps]
+        distances = [np.log(joints[s](scores[s](own[s])) + 1e-12) for s in sweeps]
+        found = {"quantile_joint": np.sum(distances, axis=0)}
+        return found | ({"across_sweeps": side_by_side(_without_residual(own))} if side_by_side else {})
+
+    return test
 
 
-def across(reference: Array) -> Callable[[Array], Array]:
-    """Distance of all sweeps side by side; ``reference`` ``[n, sweep, quantile]``."""
-    test = PrincipalJoint(reference.reshape(len(reference), -1))
-    return lambda x: test(x.reshape(len(x), -1))
+def _without_residual(columns: list[Array]) -> Array:
+    return np.concatenate([c[:, :-1] for c in columns], axis=1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.check import conformal
-from neurofit.check.combine import combine
+from neurofit.check.combine import WEIGHTS, combine
 from neurofit.check.conformal import Contest, HeldOut
 
 Array = NDArray[np.float64]
@@ -52,6 +53,17 @@ def each(tests: Mapping[str, HeldOut], observations: int) -> dict[str, tuple[flo
     found: dict[str, list[float]] = {name: [] for name in (*tests, "all")}
     for i in range(observations):
         contests = {name: conformal.single(scores.only(i)) for name, scores in tests.items()}
-        for name, contest in {**contests, "all": combine(contests)}.items():
+        for name, contest in {**contests, "all": combine(contests, WEIGHTS)}.items():
             found[name].append(float(contest.p_value))
     return {name: tuple(p) for name, p in found.items()}
+
+
+def numbers(contests: Mapping[str, Contest], whole: Contest, p_each: Mapping[str, tuple[float, ...]]) -> dict[str, Any]:
+    """What a result says in numbers, by the names of its fields."""
+    return {
+        "p_value": float(whole.p_value),
+        "p_values": {name: float(contest.p_value) for name, contest in contests.items()},
+        "null": {name: contest.null for name, contest in contests.items()},
+        "observed_score": {name: float(contest.observed.mean()) for name, contest in contests.items()},
+        "p_observations": p_each,
+    }

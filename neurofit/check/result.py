@@ -90,7 +90,7 @@ class CheckResult:
     Attributes
     ----------
     space
-        ``"summary"`` or ``"raw"``.
+        ``"summary"``, ``"raw"`` or ``"embedding"``.
     reference
         What the observation was compared with, in the caller's words.
     p_value
@@ -113,7 +113,7 @@ class CheckResult:
         The size of the check, and what its folds were drawn with.
     """
 
-    space: Literal["summary", "raw"]
+    space: Literal["summary", "raw", "embedding"]
     reference: str
     p_value: float
     p_values: Mapping[str, float]

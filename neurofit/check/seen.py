@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import summaries, traces, voltage
-from neurofit.check.combine import cauchy_statistic
+from neurofit.check.combine import WEIGHTS, cauchy_statistic
 from neurofit.check.inputs import settings, table
 from neurofit.check.marginal import largest
 from neurofit.errors import CheckError
 
 Array = NDArray[np.float64]
 
-# Tests whose scores are signed and a row long, and what is told and does not count.
-SIGNED, UNCOUNTED = ("columns", "envelope"), "artefacts"
+# Tests whose scores are signed and a row long, with their names among the tests; what is told and does not count.
+SIGNED, UNCOUNTED = {"columns": "marginal", "envelope": "envelope"}, "artefacts"
 
 
 def summary_sees(
@@ -165,18 +165,19 @@ def enough(null: int, level: float, where: str) -> None:
 def rejection(score: Callable[[Any], dict[str, Array]], null: Any, level: float) -> Callable[[Any], NDArray[np.bool_]]:
     """The combined test with one fit and one held-out null, of whatever rows the fit scores."""
 
-    def strangeness(rows: Any) -> list[Array]:
-        scores = score(rows)
-        return [largest(found) if name in SIGNED else found for name, found in scores.items() if name != UNCOUNTED]
+    def strangeness(rows: Any) -> dict[str, Array]:
+        scores = {name: found for name, found in score(rows).items() if name != UNCOUNTED}
+        return {SIGNED.get(name, name): largest(found) if name in SIGNED else found for name, found in scores.items()}
 
-    ordered = [np.sort(scores) for scores in strangeness(null)]
+    ordered = {name: np.sort(scores) for name, scores in strangeness(null).items()}
+    weights = [WEIGHTS.get(name, 1.0) for name in ordered]
 
     def statistic(rows: Any) -> Array:
         p = [
-            (1 + len(null) - np.searchsorted(known, scores, "left")) / (len(null) + 1)
-            for known, scores in zip(ordered, strangeness(rows), strict=True)
+            (1 + len(null) - np.searchsorted(ordered[name], scores, "left")) / (len(null) + 1)
+            for name, scores in strangeness(rows).items()
         ]
-        return cauchy_statistic(np.stack(p, axis=-1), 0.9)
+        return cauchy_statistic(np.stack(p, axis=-1), 0.9, weights)
 
     usual = np.sort(statistic(null))
     allowed = int(level * (len(null) + 1)) - 1  # so many null rows may be as strange

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import caveats, words
-from neurofit.check.combine import combine
+from neurofit.check.combine import WEIGHTS, combine
 from neurofit.check.conformal import Fit, HeldOut, Rows, held_out
 from neurofit.check.definedness import Patterns
 from neurofit.check.inputs import (
@@ -23,7 +23,7 @@ from neurofit.check.inputs import (
 )
 from neurofit.check.joint import Joint
 from neurofit.check.marginal import effects, largest, strangest_column
-from neurofit.check.ranking import Ranking, each
+from neurofit.check.ranking import Ranking, each, numbers
 from neurofit.check.result import CheckResult
 from neurofit.check.scores import QuantileScores
 from neurofit.errors import CheckError
@@ -110,7 +110,8 @@ def summary(
     settings(level, seed, where)
     both = table(observed, reference, observed_defined, reference_defined, names, units, where=where)
     tolerance = _tolerances(tolerances, both, where)
-    both, copies = _each_once(both, where)
+    given = both.n
+    both, _ = each_once(both, where)
     n, observations = both.n, len(both.columns) - both.n
 
     held = align(held_out(fit(both), n, observations, seed), both)
@@ -120,15 +121,14 @@ def summary(
     ranking = Ranking(n, observations, seed, dependent)
     columns = ranking.columns(held["columns"])
     contests = {"joint": ranking.test(held["joint"]), "marginal": strangest_column(columns)}
-    whole = combine(contests)
-    p_value, p_values = float(whole.p_value), {name: float(c.p_value) for name, c in contests.items()}
+    # of several observations the marginal test alone sees that they agree
+    whole = combine(contests, WEIGHTS if observations == 1 else None)
+    p_value = float(whole.p_value)
     p_each = each(one_by_one, observations)
     what = effects(both, columns)
     return CheckResult(
         space="summary",
         reference=label,
-        p_value=p_value,
-        p_values=p_values,
         effects=what,
         stretches=(),
         sentences=(
@@ -139,19 +139,17 @@ def summary(
             words.advice(p_value, level),
         ),
         warnings=(
-            *copies,
+            *((copies_warning(given - n, given),) if n < given else ()),
             *both.warnings,
             *caveats.size(n, level, len(whole.null)),
             *caveats.dispersion(ranking.test(one_by_one["marginal"]), "statistic", label),
             *caveats.width(what, tolerance),
             *caveats.dependence(alike, observations),
         ),
-        null={name: contest.null for name, contest in contests.items()},
-        observed_score={name: float(contest.observed.mean()) for name, contest in contests.items()},
-        p_observations=p_each,
         n_reference=n,
         n_observations=observations,
         seed=int(seed),
+        **numbers(contests, whole, p_each),
     )
 
 
@@ -189,19 +187,17 @@ def align(held: dict[str, HeldOut], both: Table) -> dict[str, HeldOut]:
     }
 
 
-def _each_once(both: Table, where: str) -> tuple[Table, tuple[str, ...]]:
-    """The table without exact copies of references, and a warning if there were any.
+def each_once(both: Table, where: str) -> tuple[Table, Rows]:
+    """The table without exact copies of references, and the numbers of those that are left.
 
     A held-out row whose copy was fitted looks too usual, and a well-specified observation beside it too
     strange.
     """
     reference = both.columns[: both.n]
     if not any(len(np.unique(column)) > both.n / 4 for column in reference.T):
-        return both, ()  # rows of nothing but counts coincide by nature
+        return both, np.arange(both.n)  # rows of nothing but counts coincide by nature
     kept = first_of_copies(reference)
-    if len(kept) == both.n:
-        return both, ()
-    return rows_of(both, kept, where), (copies_warning(both.n - len(kept), both.n),)
+    return (both if len(kept) == both.n else rows_of(both, kept, where)), kept
 
 
 def rows_of(both: Table, kept: Rows, where: str) -> Table:

@@ -37,7 +37,8 @@ class Traces:
     quantiles
         ``[rows, sweep, quantile]``, for the quantile-joint test.
     artefacts
-        :data:`neurofit.check.artefacts.RIG_FEATURES`; ``None`` without a baseline.
+        :data:`neurofit.check.artefacts.RIG_FEATURES`, without the bandwidth where sampling is too coarse for it;
+        ``None`` without a baseline.
     n
         Number of references.
     """
@@ -105,9 +106,10 @@ def reduce(
             quantiles.append(quantile_joint.quantiles(voltage, dt_ms, step, baseline))
     table = None
     if baseline is not None:
-        names, units = tuple(artefacts.RIG_FEATURES), tuple(artefacts.RIG_FEATURES.values())
-        labels = tuple(Label("value", (j,)) for j in range(len(names)))
-        table = Table(np.concatenate(found), labels, names, units, len(reference), ())
+        kept = len(artefacts.RIG_FEATURES) - (dt_ms > artefacts.FILTER_DT_MS)
+        names, units = (tuple(words)[:kept] for words in zip(*artefacts.RIG_FEATURES.items(), strict=True))
+        labels = tuple(Label("value", (j,)) for j in range(kept))
+        table = Table(np.concatenate(found)[:, :kept], labels, names, units, len(reference), ())
     return Traces(np.concatenate(points), edges, np.concatenate(quantiles), table, len(reference))
 
 

@@ -51,7 +51,8 @@ def raw(
     Parameters
     ----------
     observed, reference
-        Voltage in mV as above, sampled alike and measured alike; at least 50 references, better 500.
+        Voltage in mV as above, sampled alike and measured alike: a rig's noise and offset can be put into the
+        reference with :class:`neurofit.check.Nuisances`. At least 50 references, better 500.
     dt_ms
         Sampling interval.
     step_ms
@@ -60,11 +61,12 @@ def raw(
     summary
         Summary statistics of the same cells and simulations, row for row, as a mapping of the arguments of
         :func:`neurofit.check.summary` (``observed``, ``reference``, ``observed_defined``,
-        ``reference_defined``, ``names``, ``units``). Their joint test enters the p-value, their effects the
-        words.
+        ``reference_defined``, ``names``, ``units``). Their joint test enters the p-value, their effects stand
+        in one ranking with the rig's features (:func:`neurofit.check.rig_features`), which do not.
     subtract_baseline
         For recordings with an unknown offset: the mean before the step is taken off every sweep, and the
-        envelope smoothed over 0.5 ms. The offset is then reported among the effects and does not count.
+        envelope smoothed over 0.5 ms. The offset is then reported among the effects and does not count, but in
+        ``summary`` if that holds it.
     label, level, seed
         As in :func:`neurofit.check.summary`.
 
@@ -181,14 +183,12 @@ def fit(reduced: Traces, statistics: Table | None) -> Fit:
 
     def of(training: Rows) -> Callable[[Rows], dict[str, Array]]:
         at_points = QuantileScores(points[training])
-        quantiles = {"quantile_joint": quantile_joint.within(reduced.quantiles[training])}
-        if reduced.quantiles.shape[1] > 1:
-            quantiles["across_sweeps"] = quantile_joint.across(reduced.quantiles[training])
+        quantiles = quantile_joint.tests(reduced.quantiles[training])
         rig = QuantileScores(reduced.artefacts.columns[training]) if reduced.artefacts else None
         of_statistics = summaries.fit(statistics)(training) if statistics else None
 
         def score(rows: Rows) -> dict[str, Array]:
-            found = {name: test(reduced.quantiles[rows]) for name, test in quantiles.items()}
+            found = quantiles(reduced.quantiles[rows])
             found["envelope"] = at_points(points[rows])
             if rig and reduced.artefacts:
                 found["artefacts"] = rig(reduced.artefacts.columns[rows])

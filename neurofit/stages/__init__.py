@@ -3,7 +3,9 @@
 from neurofit.stages.calibrating import NETWORK, calibrate
 from neurofit.stages.checking import Outcome, check_fit
 from neurofit.stages.inputs import (
+    RIG,
     chosen_inputs,
+    chosen_rig,
     compile_all,
     decisions,
     declared_summaries,
@@ -25,6 +27,7 @@ __all__ = [
     "KEPT",
     "NEARNESS",
     "NETWORK",
+    "RIG",
     "WHAT_NEXT",
     "Outcome",
     "Round",
@@ -33,6 +36,7 @@ __all__ = [
     "check_fit",
     "check_prior",
     "chosen_inputs",
+    "chosen_rig",
     "compile_all",
     "decisions",
     "declared_summaries",

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurofit.check import Nuisances
+from neurofit.errors import CheckError
 from neurofit.features import FEATURES, FeatureTable
 from neurofit.infer import Method, Summaries
 from neurofit.infer.tolerance import tolerances_from
@@ -19,6 +21,10 @@ from neurofit.recording.split import Split, split
 from neurofit.simulation import compile_for
 from neurofit.store import Run
 from neurofit.template import Model, parse_model
+
+# What the raw check's simulations get where the user says nothing: the noise of a quiet amplifier to that of a poor
+# patch.
+RIG = Nuisances(noise_sd_mv={"family": "log_uniform", "low": 0.02, "high": 0.5})
 
 
 def chosen_inputs(
@@ -54,6 +60,25 @@ def declared_summaries(
     return Summaries.of(observed, chosen, tolerance, measured)
 
 
+def chosen_rig(rig: Nuisances | None) -> Nuisances:
+    """What the raw check's simulations get of a rig: what is asked for, or the default.
+
+    Raises
+    ------
+    CheckError
+        For a filter: the voltage that is kept for this check is thinned to 0.5 ms, so that none can act on it.
+    """
+    if rig is not None and rig.corner_khz is not None:
+        raise CheckError(
+            "a filter cannot be part of a fit's rig",
+            where="rig",
+            expected="offset_mv, series_resistance_mohm or noise_sd_mv",
+            found=f"{rig}",
+            advice="The raw check compares voltage every 0.5 ms, too coarse to show one.",
+        )
+    return RIG if rig is None else rig
+
+
 def decisions(
     recording: Recording,
     sweeps: Sequence[int],
@@ -61,6 +86,7 @@ def decisions(
     model: Model,
     declared: Summaries,
     method: Method,
+    rig: Nuisances,
     seed: int,
 ) -> dict[str, Any]:
     """Everything that decides a run's result, as plain values; two runs with the same are the same run."""
@@ -73,6 +99,7 @@ def decisions(
             "tolerance_from": dict(declared.sources),
         },
         "method": method.to_dict(),
+        "rig": rig.to_dict(),
         "seed": seed,
     }
 

@@ -26,8 +26,8 @@ from neurofit.progress import Advance, Progress
 from neurofit.recording import Recording
 from neurofit.simulation import batches, compile_for, draw_keys, run_batch
 from neurofit.stages.seeds import stream_seed
-from neurofit.stages.simulating import KEEP_MS, SimulationSet
-from neurofit.stages.spaces import MOST_REFERENCES
+from neurofit.stages.simulating import SimulationSet
+from neurofit.stages.spaces import MOST_REFERENCES, kept_every, rig_of
 from neurofit.store import Run
 from neurofit.template import Model
 
@@ -73,7 +73,7 @@ def sensitivity(
 
     def compute() -> dict[str, Any]:
         with progress.bar("What these checks would see", len(SIZES) + 1) as advance:
-            measured = _Measured(name, simulated, model, fitted, declared, seed)
+            measured = _Measured(rig_of(run), name, simulated, model, fitted, declared, seed)
             if min(len(measured.reference), len(measured.kept_mv)) < FEWEST:
                 return Sensitivity(LEVEL, TARGET, len(measured.reference), 0, (), ()).to_dict()
             artefacts = measured.artefacts(advance)
@@ -95,8 +95,16 @@ class _Measured:
     """A set split into simulations to compare with and simulations to alter."""
 
     def __init__(
-        self, name: str, simulated: SimulationSet, model: Model, fitted: Recording, declared: Summaries, seed: int
+        self,
+        rig: Nuisances,
+        name: str,
+        simulated: SimulationSet,
+        model: Model,
+        fitted: Recording,
+        declared: Summaries,
+        seed: int,
     ) -> None:
+        self.rig = rig
         self.simulated, self.model, self.fitted, self.declared, self.seed = simulated, model, fitted, declared, seed
         valid = np.flatnonzero(simulated.valid)
         n = min(ALTERED, int(ALTERED_SHARE * len(valid)))
@@ -127,19 +135,19 @@ class _Measured:
                 for size in of:
                     voltage = self._recorded_by(Nuisances(**{kind: size}))
                     tables.append(self._features(voltage))
-                    yield voltage[:, :, :: self._every]
+                    yield self._by_rig(voltage[:, :, :: self._every], len(self.simulated.z))
 
         step = self.fitted.stimulus.test_step
         raw = raw_sees(
-            self.kept_mv,
+            self._by_rig(self.kept_mv, 0),
             thinned(),
             dt_ms=self._every * self.fitted.dt_ms,
             step_ms=(step.start_ms, step.stop_ms),
             level=LEVEL,
             seed=stream_seed(self.seed, "check"),
         )
-        values, defined = self._noisy(self.simulated.features.rows(self.reference), 5)
-        altered = [self._noisy(table, 6 + i) for i, table in enumerate(tables)]
+        values, defined = self._noisy(self.simulated.features.rows(self.reference), 6)
+        altered = [self._noisy(table, 7 + i) for i, table in enumerate(tables)]
         summary = summary_sees(
             values,
             [found for found, _ in altered],
@@ -160,13 +168,13 @@ class _Measured:
             self.voltage_mv,
             dt_ms=self.fitted.dt_ms,
             current_pa=self.fitted.current_pa,
-            seed=stream_seed(self.seed, "check", 4),
+            seed=stream_seed(self.seed, "check", 5),
         )
 
     def shifts(self) -> tuple[Shift, ...]:
         """The shift of each fitted feature that the summary check would reject."""
         table = self.simulated.features.rows(self.reference)
-        values, defined = self._noisy(table, 5)
+        values, defined = self._noisy(table, 6)
         chosen = table.select(self.declared.names)
         found = check.detectable_shifts(
             values,
@@ -182,9 +190,19 @@ class _Measured:
         tolerance = dict(zip(chosen.names, own.tolist(), strict=True))
         return tuple(Shift(d.name, labels[d.name], d.unit, d.shift, tolerance[d.name]) for d in found)
 
+    def _by_rig(self, thinned_mv: NDArray[Any], first_row: int) -> NDArray[Any]:
+        """Thinned voltage with what the raw check puts into its reference."""
+        return self.rig.applied_to(
+            thinned_mv,
+            dt_ms=self._every * self.fitted.dt_ms,
+            current_pa=self.fitted.current_pa[:, :: self._every],
+            seed=stream_seed(self.seed, "check", 4),
+            first_row=first_row,
+        )
+
     @property
     def _every(self) -> int:
-        return max(1, round(KEEP_MS / self.fitted.dt_ms))
+        return kept_every(self.fitted)
 
     def _noisy(self, table: FeatureTable, use: int) -> tuple[Array, NDArray[np.bool_]]:
         values, defined = noisy(table, self.declared, np.random.default_rng(stream_seed(self.seed, "check", use)))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit import check
-from neurofit.check import words
+from neurofit.check import Nuisances, words
 from neurofit.check.result import CheckResult
 from neurofit.features import FeatureTable
 from neurofit.infer import Summaries
@@ -47,16 +47,14 @@ def both_spaces(
         ).to_dict()
 
     def raw() -> dict[str, Any]:
-        assert simulated.voltage_mv is not None
-        rows = simulated.valid[: len(simulated.voltage_mv)]
-        every = max(1, round(KEEP_MS / fitted.dt_ms))
-        step = fitted.stimulus.test_step
+        every = kept_every(fitted)
+        step, rig = fitted.stimulus.test_step, rig_of(run)
         found = check.raw(
             fitted.voltage_mv[:, ::every],
-            simulated.voltage_mv[rows],
+            as_recorded(run, simulated, fitted, seed),
             dt_ms=every * fitted.dt_ms,
             step_ms=(step.start_ms, step.stop_ms),
-            label=label,
+            label=f"{label}, with {rig}",
             seed=stream_seed(seed, "check"),
         )
         return in_the_file(found, fitted).to_dict()
@@ -66,6 +64,28 @@ def both_spaces(
         results[space] = CheckResult.from_dict(run.json(f"checks/{name}-{space}.json", compute))
         advance(count, space)
     return results
+
+
+def kept_every(fitted: Recording) -> int:
+    """Of the recording's samples, one in so many is kept of a simulation's voltage."""
+    return max(1, round(KEEP_MS / fitted.dt_ms))
+
+
+def rig_of(run: Run) -> Nuisances:
+    """What the raw checks' simulations get of a rig's imperfections."""
+    return Nuisances.from_dict(run.decisions()["rig"])
+
+
+def as_recorded(run: Run, simulated: SimulationSet, fitted: Recording, seed: int) -> NDArray[Any]:
+    """``[row, sweep, time]``: the voltage that was kept of valid simulations, as the run's rig would record it."""
+    assert simulated.voltage_mv is not None
+    every = kept_every(fitted)
+    return rig_of(run).applied_to(
+        simulated.voltage_mv[simulated.valid[: len(simulated.voltage_mv)]],
+        dt_ms=every * fitted.dt_ms,
+        current_pa=fitted.current_pa[:, ::every],
+        seed=stream_seed(seed, "check", 4),
+    )
 
 
 def summary_check(

@@ -1,12 +1,17 @@
-"""False positives, power and time of the checks on a toy cell, as a table.
+"""False positives, power and time of the checks on a toy cell, as a table, beside sbi's MMD.
 
-    PYTHONPATH=. python tests/benchmarks/bench_checks.py [--quick] [--sbi]
+    make bench-checks                                       (about a quarter of an hour)
+    PYTHONPATH=. python tests/benchmarks/bench_checks.py [--quick] [--only SPACE]
 
-Level .05. False positives over 400 well-specified observations per reference set and two priors; power is
-the mean over 15 kinds of misspecification, one observation at a time, 100 each. ``rig``: white noise and an
-offset on every recording and simulation, the baseline subtracted. ``five sweeps``: one cell at five
-currents. ``mixed sweeps``: three sweeps of one well-specified cell with two of another. ``--sbi`` adds sbi's
-MMD on the tutorial's seven statistics.
+Level .05, one observation at a time unless a row says otherwise; the two-conductance Hodgkin-Huxley cell of
+``toy_cells.py`` under two priors, to (40, 5) and to (80, 15) mS/cm2. False positives: 500 well-specified observations a
+prior and reference set. Power: the mean over 28 kinds of misspecification, 13 under each prior and two cells outside
+the narrow one, 100 observations each.
+
+``rig``: noise U(.1, .5) mV and offset N(0, 2) mV in recordings and reference. ``embedding``: sbi's NPE with its own
+CNN, trained on 4,000 other simulations. ``five cells``: each draws its parameters. ``five sweeps``: one cell at five
+currents, and mixed sweeps, three of one cell with two of another. ``repeats as cells``: five sweeps of one
+well-specified cell at one current, handed over as if they were five cells.
 """
 
 from __future__ import annotations
@@ -15,7 +20,8 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -26,128 +32,252 @@ from neurofit.check.mmd import sbi_mmd
 from tests.benchmarks import toy_cells as toy
 
 Array = NDArray[np.float64]
-Check = Callable[[Array, Array], dict[str, list[float]]]
+# (observed, reference, prior) -> {test: p of each observation, or of each group}
+Check = Callable[[Array, Array, str], dict[str, list[float]]]
 
 CURRENTS = (-1.0, 1.5, 2.5, 3.5, 5.0)
-NARROW = np.array([40.0, 5.0])
-STEP_MS = toy.STEP_MS
-WELL, BATCH = 400, 100
+PRIORS = {"narrow": np.array([40.0, 5.0]), "wide": toy.PRIOR_HIGH}
+OUTSIDE = ((70.0, 15.0), (78.0, 10.0))
+WELL, BATCH, GROUP, REPEATED = 500, 100, 5, 200
+TRAINED_ON = 4000
+# sbi's takes a second for every one
+MOST_MMD = 5
+
+
+@dataclass
+class Cells:
+    """Observations and references of one design, simulated when first asked for.
+
+    Attributes
+    ----------
+    simulate
+        ``(theta, rng, cell) -> [n, ..., time]``.
+    most
+        How many references each prior gets.
+    """
+
+    simulate: Callable[..., Array]
+    most: int
+    kinds: dict[str, dict[str, Array]] = field(default_factory=dict)
+
+    @cache  # noqa: B019 - one instance a row, for the length of the program
+    def reference(self, prior: str) -> Array:
+        return self._drawn(prior, self.most, 1)
+
+    @cache  # noqa: B019
+    def observed(self, prior: str) -> dict[str, Array]:
+        found = {"well": self._drawn(prior, WELL, 2)}
+        for number, (kind, cell) in enumerate(toy.KINDS.items()):
+            found[kind] = self._drawn(prior, BATCH, 3 + number, cell)
+        if prior == "narrow":
+            for g_na, g_k in OUTSIDE:
+                theta = np.tile([g_na, g_k], (BATCH, 1))
+                found[f"g_Na {g_na:g}, g_K {g_k:g}"] = self.simulate(theta, np.random.default_rng(99), None)
+        return found
+
+    def _drawn(self, prior: str, n: int, stream: int, cell: toy.Cell | None = None) -> Array:
+        rng = np.random.default_rng([list(PRIORS).index(prior), stream])
+        return self.simulate(rng.uniform(toy.PRIOR_LOW, PRIORS[prior], (n, 2)), rng, cell)
+
+    # dataclasses with a cache need a hash of their own
+    __hash__ = object.__hash__
+
+
+def single(theta: Array, rng: np.random.Generator, cell: toy.Cell | None) -> Array:
+    return toy.simulate(theta, rng, cell)
+
+
+def rigged(theta: Array, rng: np.random.Generator, cell: toy.Cell | None) -> Array:
+    return toy.rig(toy.simulate(theta, rng, cell), rng)
+
+
+def several(theta: Array, rng: np.random.Generator, cell: toy.Cell | None) -> Array:
+    return toy.family(theta, rng, CURRENTS, cell)
+
+
+def mixed(cells: Cells) -> None:
+    """Adds a kind: sweeps of two well-specified cells as if they were of one."""
+    for prior in PRIORS:
+        well = cells.observed(prior)["well"]
+        cells.observed(prior)["mixed sweeps"] = np.concatenate([well[:BATCH, :3], well[BATCH : 2 * BATCH, 3:]], axis=1)
+
+
+def summary_of(statistics: Callable[[Array], tuple[Array, NDArray[np.bool_] | None]]) -> Check:
+    def test(observed: Array, reference: Array, prior: str) -> dict[str, list[float]]:
+        (x, x_defined), (y, y_defined) = statistics(observed), statistics(reference)
+        return one_by_one(check.summary(x, y, observed_defined=x_defined, reference_defined=y_defined))
+
+    return test
+
+
+def raw(
+    observed: Array, reference: Array, prior: str, *, statistics: bool = False, baseline: bool = False
+) -> dict[str, list[float]]:
+    given: dict[str, Any] | None = None
+    if statistics:
+        (x, x_defined), (y, y_defined) = toy.features(observed), toy.features(reference)
+        given = {"observed": x, "reference": y, "observed_defined": x_defined, "reference_defined": y_defined}
+    options: dict[str, Any] = {"dt_ms": toy.KEEP_MS, "step_ms": toy.STEP_MS, "subtract_baseline": baseline}
+    return one_by_one(check.raw(observed, reference, summary=given, **options))
+
+
+@cache
+def network(prior: str) -> Any:
+    """sbi's NPE on the voltage, with sbi's own convolutional embedding."""
+    import torch
+    from sbi.inference import NPE
+    from sbi.neural_nets import posterior_nn
+    from sbi.neural_nets.embedding_nets import CNNEmbedding
+
+    torch.manual_seed(0)
+    rng = np.random.default_rng(50)
+    theta = rng.uniform(toy.PRIOR_LOW, PRIORS[prior], (TRAINED_ON, 2))
+    voltage = toy.simulate(theta, rng)
+    build = posterior_nn("maf", embedding_net=CNNEmbedding(input_shape=voltage.shape[1:]))
+    inference = NPE(density_estimator=build, show_progress_bars=False)
+    inference.append_simulations(torch.as_tensor(theta).float(), torch.as_tensor(voltage).float())
+    inference.train(max_num_epochs=40)
+    return inference
+
+
+def embedding(observed: Array, reference: Array, prior: str) -> dict[str, list[float]]:
+    return one_by_one(check.embedding(network(prior), observed, reference))
+
+
+def mmd(read: Callable[[Array, str], Array]) -> Check:
+    def test(observed: Array, reference: Array, prior: str) -> dict[str, list[float]]:
+        y = read(reference, prior)
+        return {"sbi MMD": [sbi_mmd(row, y, seed=i) for i, row in enumerate(read(observed[:MOST_MMD], prior))]}
+
+    return test
+
+
+def embedded(voltage: Array, prior: str) -> Array:
+    import torch
+
+    net = network(prior)._neural_net.embedding_net.eval()
+    with torch.no_grad():
+        return np.asarray(net(torch.as_tensor(voltage).float()))
+
+
+def one_by_one(result: check.CheckResult) -> dict[str, list[float]]:
+    return {which: list(p) for which, p in result.p_observations.items()}
+
+
+def groups(test: Callable[[Array, Array], check.CheckResult]) -> Check:
+    """Five cells at a time."""
+
+    def of(observed: Array, reference: Array, prior: str) -> dict[str, list[float]]:
+        parts = [observed[i : i + GROUP] for i in range(0, len(observed), GROUP)]
+        return {"all, 5 cells": [test(part, reference).p_value for part in parts]}
+
+    return of
+
+
+def seven(observed: Array, reference: Array) -> check.CheckResult:
+    return check.summary(toy.tutorial_statistics(observed), toy.tutorial_statistics(reference))
+
+
+def twenty_one(observed: Array, reference: Array) -> check.CheckResult:
+    (x, x_defined), (y, y_defined) = toy.features(observed), toy.features(reference)
+    return check.summary(x, y, observed_defined=x_defined, reference_defined=y_defined)
+
+
+def measure(name: str, n: int, sets: int, cells: Cells, test: Check) -> Iterator[str]:
+    """Lines of the table for one space and number of references."""
+    rejected: dict[str, dict[tuple[str, str], list[float]]] = {}
+    for prior in PRIORS:
+        for number in range(sets):
+            reference = cells.reference(prior)[number * n : (number + 1) * n]
+            for kind, traces in cells.observed(prior).items():
+                for first in range(0, len(traces), BATCH):
+                    for which, p in test(traces[first : first + BATCH], reference, prior).items():
+                        shares = rejected.setdefault(which, {}).setdefault((prior, kind), [])
+                        shares.append(float(np.mean(np.array(p) <= 0.05)))
+    for which, kinds in rejected.items():
+        share = {kind: float(np.mean(found)) for kind, found in kinds.items()}
+        false = [share.pop((prior, "well")) for prior in PRIORS]
+        weak = ", ".join(f"{kind} ({prior[0]}) {power:.2f}" for (prior, kind), power in share.items() if power < 0.7)
+        power = float(np.mean(list(share.values())))
+        yield f"{name:22}{n:5}  {which:16}{false[0]:7.3f}{false[1]:7.3f}{power:7.2f}   {weak}\n"
+
+
+def repeats_as_cells(n: int) -> Iterator[str]:
+    """Five sweeps of one well-specified cell at one current, as five cells: false positives."""
+    rng = np.random.default_rng(60)
+    theta = toy.prior(REPEATED, rng)
+    sweeps = np.stack([toy.simulate(theta, rng) for _ in range(GROUP)], axis=1)
+    reference = toy.simulate(toy.prior(n, rng), rng)
+    for name, test in (("seven statistics", seven), ("21 statistics", twenty_one)):
+        p = np.array([test(cell, reference).p_value for cell in sweeps])
+        yield f"{name:22}{n:5}  {'repeats as cells':16}{np.mean(p <= 0.05):7.3f}\n"
+
+
+def times(one: Cells, family: Cells, sizes: dict[int, int]) -> Iterator[str]:
+    for n in sizes:
+        reference, observed = one.reference("wide")[:n], one.observed("wide")["well"][0]
+        rng = np.random.default_rng(0)
+        mixing = rng.standard_normal((5, 30))
+        x = rng.standard_normal((n + 1, 5)) @ mixing + 0.3 * rng.standard_normal((n + 1, 30))
+        sweeps, cell = family.reference("wide")[:n], family.observed("wide")["well"][0]
+        options: dict[str, Any] = {"dt_ms": toy.KEEP_MS, "step_ms": toy.STEP_MS}
+        calls: dict[str, Callable[[], object]] = {
+            "summary, 30 features": partial(check.summary, x[0], x[1:]),
+            "embedding, 30 parts": partial(check.embedding, np.asarray, x[0], x[1:]),
+            "raw, 1200 samples": partial(check.raw, observed, reference, **options),
+            "raw, 5 sweeps": partial(check.raw, cell, sweeps, **options),
+            "detectable_shifts, 30": partial(check.detectable_shifts, x[1:]),
+        }
+        for name, call in calls.items():
+            call()
+            start = time.process_time()
+            call()
+            yield f"{name:24}{n:5}{time.process_time() - start:8.2f}\n"
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--quick", action="store_true", help="one reference set of 500 only")
-    arguments.add_argument("--sbi", action="store_true", help="also sbi's MMD, as the baseline")
+    arguments.add_argument("--only", default="", help="the rows whose name has this in it")
     options = arguments.parse_args()
     sizes = {500: 1} if options.quick else {500: 3, 2000: 2}
-    report = sys.stdout.write
-    report(f"{'space':22}{'n':>5}  {'test':16}{'false +':>8}{'power':>7}   kinds below .9\n")
-    one = Cells(lambda theta, rng, cell: toy.simulate(theta, rng, cell), sizes)
-    rigged = Cells(lambda theta, rng, cell: toy.rig(toy.simulate(theta, rng, cell), rng), sizes)
-    several = Cells(lambda theta, rng, cell: toy.family(theta, rng, CURRENTS, cell), sizes)
-    table: list[tuple[str, Cells, Check]] = [
-        ("seven statistics", one, summary_of(lambda v: (toy.tutorial_statistics(v), None))),
+    most = max(n * sets for n, sets in sizes.items())
+    one, with_rig, family = (Cells(simulate, most) for simulate in (single, rigged, several))
+    mixed(family)
+
+    def tutorial(v: Array) -> tuple[Array, None]:
+        return toy.tutorial_statistics(v), None
+
+    rows: list[tuple[str, Cells, Check]] = [
+        ("seven statistics", one, summary_of(tutorial)),
+        ("seven statistics", one, mmd(lambda v, _: toy.tutorial_statistics(v))),
         ("21 statistics", one, summary_of(toy.features)),
-        ("raw", one, partial(raw, statistics=False, rig=False)),
-        ("raw and 21 statistics", one, partial(raw, statistics=True, rig=False)),
-        ("rig: 21 statistics", rigged, summary_of(toy.features)),
-        ("rig: raw, 21 stat.", rigged, partial(raw, statistics=True, rig=True)),
-        ("five sweeps: raw", several, partial(raw, statistics=False, rig=False)),
+        ("raw", one, raw),
+        ("raw", one, mmd(lambda v, _: v)),
+        ("raw, 21 statistics", one, partial(raw, statistics=True)),
+        ("embedding", one, embedding),
+        ("embedding", one, mmd(embedded)),
+        ("rig: seven statistics", with_rig, summary_of(tutorial)),
+        ("rig: raw, 21 stat.", with_rig, partial(raw, statistics=True)),
+        ("rig: the same, no base", with_rig, partial(raw, statistics=True, baseline=True)),
+        ("five cells: seven", one, groups(seven)),
+        ("five cells: 21", one, groups(twenty_one)),
+        ("five sweeps: raw", family, raw),
     ]
-    if options.sbi:
-        table.insert(1, ("seven statistics: sbi", one, sbi))
-    for name, cells, test in table:
-        for n in sizes:
-            for line in measure(name, n, cells, test):
-                report(line)
-                sys.stdout.flush()
-    report("\nSeconds for one observation\n")
-    for line in times(one, several):
-        report(line)
-
-
-class Cells:
-    """References and observations under two priors: a wide one, a narrow one for two cells outside it."""
-
-    def __init__(self, simulate: Callable[..., Array], sizes: dict[int, int]) -> None:
-        rng = np.random.default_rng(1)
-        most = max(n * sets for n, sets in sizes.items())
-        self.sets = sizes
-        narrow = toy.PRIOR_LOW, NARROW
-        draw = {"wide": partial(toy.prior, rng=rng), "narrow": lambda n: rng.uniform(*narrow, (n, 2))}
-        self.reference = {prior: simulate(theta(most), rng, None) for prior, theta in draw.items()}
-        self.observed: dict[str, dict[str, Array]] = {
-            prior: {"well": simulate(theta(WELL), rng, None)} for prior, theta in draw.items()
-        }
-        for kind, cell in toy.KINDS.items():
-            self.observed["wide"][kind] = simulate(toy.prior(BATCH, rng), rng, cell)
-        for g_na, g_k in ((70.0, 15.0), (78.0, 10.0)):
-            cell_theta = np.tile([g_na, g_k], (BATCH, 1))
-            self.observed["narrow"][f"g_Na {g_na:g}, g_K {g_k:g}"] = simulate(cell_theta, rng, None)
-        if self.reference["wide"].ndim == 3:
-            well = self.observed["wide"]["well"]
-            self.observed["wide"]["mixed sweeps"] = np.concatenate([well[:BATCH, :3], well[BATCH : 2 * BATCH, 3:]], 1)
-
-
-def measure(name: str, n: int, cells: Cells, test: Check) -> Iterator[str]:
-    """Lines of the table for one space and number of references."""
-    rejected: dict[str, dict[str, list[float]]] = {}
-    for number in range(cells.sets[n]):
-        for prior, observed in cells.observed.items():
-            reference = cells.reference[prior][number * n : (number + 1) * n]
-            for kind, traces in observed.items():
-                for first in range(0, len(traces), BATCH):
-                    for which, p in test(traces[first : first + BATCH], reference).items():
-                        rejected.setdefault(which, {}).setdefault(kind, []).append(np.mean(np.array(p) <= 0.05))
-    for which, kinds in rejected.items():
-        share = {kind: float(np.mean(found)) for kind, found in kinds.items()}
-        false_positives = share.pop("well")
-        weak = ", ".join(f"{kind} {power:.2f}" for kind, power in share.items() if power < 0.9)
-        power = np.mean(list(share.values()))
-        yield f"{name:22}{n:5}  {which:16}{false_positives:8.3f}{power:7.2f}   {weak}\n"
-
-
-def summary_of(statistics: Callable[[Array], tuple[Array, NDArray[np.bool_] | None]]) -> Check:
-    def test(observed: Array, reference: Array) -> dict[str, list[float]]:
-        (x, x_defined), (y, y_defined) = statistics(observed), statistics(reference)
-        result = check.summary(x, y, observed_defined=x_defined, reference_defined=y_defined)
-        return {which: list(p) for which, p in result.p_observations.items()}
-
-    return test
-
-
-def raw(observed: Array, reference: Array, *, statistics: bool, rig: bool) -> dict[str, list[float]]:
-    given: dict[str, Any] | None = None
-    if statistics:
-        (x, x_defined), (y, y_defined) = toy.features(observed), toy.features(reference)
-        given = {"observed": x, "reference": y, "observed_defined": x_defined, "reference_defined": y_defined}
-    result = check.raw(observed, reference, dt_ms=toy.KEEP_MS, step_ms=STEP_MS, summary=given, subtract_baseline=rig)
-    return {which: list(p) for which, p in result.p_observations.items()}
-
-
-def sbi(observed: Array, reference: Array) -> dict[str, list[float]]:
-    x, y = toy.tutorial_statistics(observed), toy.tutorial_statistics(reference)
-    return {"sbi MMD": [sbi_mmd(row, y, seed=i) for i, row in enumerate(x[:2])]}  # seconds each
-
-
-def times(one: Cells, several: Cells) -> Iterator[str]:
-    for n in one.sets:
-        reference, observed = one.reference["wide"][:n], one.observed["wide"]["well"][0]
-        rng = np.random.default_rng(0)
-        mixing = rng.standard_normal((5, 30))
-        x = rng.standard_normal((n + 1, 5)) @ mixing + 0.3 * rng.standard_normal((n + 1, 30))
-        sweeps, cell = several.reference["wide"][:n], several.observed["wide"]["well"][0]
-        calls: dict[str, Callable[[], object]] = {
-            "summary, 30 features": lambda x=x: check.summary(x[0], x[1:]),
-            "raw, 1200 samples": lambda o=observed, r=reference: check.raw(o, r, dt_ms=0.1, step_ms=STEP_MS),
-            "raw, 5 sweeps": lambda o=cell, r=sweeps: check.raw(o, r, dt_ms=0.1, step_ms=STEP_MS),
-            "detectable_shifts, 30": lambda x=x: check.detectable_shifts(x[1:]),
-        }
-        for name, call in calls.items():
-            call()
-            start = time.perf_counter()
-            call()
-            yield f"{name:24}{n:5}{time.perf_counter() - start:8.2f}\n"
+    report = sys.stdout.write
+    report(f"{'space':22}{'n':>5}  {'test':16}{'false + (n, w)':>14}{'power':>7}   kinds below .7\n")
+    for name, cells, test in rows:
+        for n, sets in sizes.items():
+            if options.only in name:
+                for line in measure(name, n, sets, cells, test):
+                    report(line)
+                    sys.stdout.flush()
+    if not options.only:
+        for line in repeats_as_cells(500):
+            report(line)
+        report("\nProcessor seconds for one observation\n")
+        for line in times(one, family, sizes):
+            report(line)
 
 
 if __name__ == "__main__":

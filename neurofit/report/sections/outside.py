@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurofit.check import CheckResult, Stretch
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import sweep_figure
 from neurofit.report.material import Material
-from neurofit.stages.simulating import KEEP_MS, SimulationSet
+from neurofit.stages.simulating import KEEP_MS
+from neurofit.stages.spaces import as_recorded
 
 # Sweeps drawn of each check, the worst first.
 DRAWN = 4
@@ -20,6 +23,8 @@ BAND = (0.005, 0.995)
 
 def outside_pictures(result: CheckResult, material: Material, when: str) -> Iterator[Picture]:
     """The worst sweeps of a raw check: recorded voltage, stretches outside, and 99 % of the simulations."""
+    if not result.stretches:
+        return
     simulated = _compared(material, when)
     by_sweep: dict[int, list[Stretch]] = {}
     for stretch in result.stretches:  # the most extreme first
@@ -28,15 +33,16 @@ def outside_pictures(result: CheckResult, material: Material, when: str) -> Iter
         yield _picture(material, row, stretches, simulated)
 
 
-def _compared(material: Material, when: str) -> SimulationSet:
-    """The simulations that a check, of the ``"prior"`` or the ``"fit"``, compared the cell with."""
-    return material.fit.simulations(f"round {1 if when == 'prior' else material.fit.method.rounds}")
+def _compared(material: Material, when: str) -> NDArray[Any]:
+    """The voltage that a check, of the ``"prior"`` or the ``"fit"``, compared the cell's with."""
+    fit = material.fit
+    simulated = fit.simulations(f"round {1 if when == 'prior' else fit.method.rounds}")
+    return as_recorded(fit.run, simulated, fit.split.fitted, fit.seed)
 
 
-def _picture(material: Material, row: int, stretches: list[Stretch], simulated: SimulationSet) -> Picture:
+def _picture(material: Material, row: int, stretches: list[Stretch], simulated: NDArray[Any]) -> Picture:
     fitted = material.fit.split.fitted
-    assert simulated.voltage_mv is not None
-    kept = simulated.voltage_mv[simulated.valid[: len(simulated.voltage_mv)], row]
+    kept = simulated[:, row]
     band = np.quantile(kept, BAND, axis=0)
     every = max(1, round(KEEP_MS / fitted.dt_ms))
     level = fitted.stimulus.test_step.level_pa[row]
