@@ -124,9 +124,11 @@ def decide(
 
     reasons = []
     if not fires:
+        off = sum(m.missed for m in firing)
+        but = f", but {off} of {len(firing)} features of its firing are missed" if hits >= ENOUGH_HITS else ""
         reasons.append(
             f"The model does not fire like the cell: {100 * hits:.0f} % of posterior draws have every fitted spike "
-            "count within one."
+            f"count within one{but}."
         )
     if conflicts.found or (firing and conflicts.alike == 0):
         reasons.append(conflicts.sentence())
