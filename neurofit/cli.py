@@ -1,7 +1,8 @@
 """The command line: ``neurofit COMMAND``; ``neurofit --help`` lists them.
 
 Heavy packages are imported by the commands that need them, so that help and inspection are quick. Exit codes: 0 done,
-1 failed on the way (the same command goes on), 2 bad input (nothing was overwritten).
+1 failed on the way (the same command goes on), 2 bad input (nothing was overwritten), 3 the fit stopped before training
+with the verdict "rejected" (the same command with --anyway goes on).
 """
 
 from __future__ import annotations
@@ -40,10 +41,14 @@ models = typer.Typer(help="List, show, copy and check model templates.", no_args
 app.add_typer(models, name="models")
 
 Recorded = Annotated[Path, typer.Argument(help="An .abf file, an .ibw wave, or a folder of .ibw waves.")]
+STOPPED = 3
 RunFolder = Annotated[Path, typer.Argument(help="A run directory, as made by 'neurofit fit'.")]
 Protocol = Annotated[str | None, typer.Option(help="Which protocol of a folder that holds several.")]
 Scheduler = Annotated[
     str | None, typer.Option(help="Simulate on a Dask cluster: its scheduler's address, such as tcp://node1:8786.")
+]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="Go on where the check of the prior finds that the model cannot make the cell.")
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side; default: one per processor.")]
 
@@ -169,10 +174,11 @@ def fit(
         list[str] | None,
         typer.Option(help="NAME = NUMBER or PRIOR of a rig's imperfection in the raw check; see docs/artefacts.md."),
     ] = None,
+    anyway: Anyway = False,
 ) -> None:
     """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
     chosen = _method(method, density, rounds, simulations)
-    _fit(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance, rig)
+    _fit(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance, rig, anyway)
 
 
 @command(app)
@@ -221,6 +227,7 @@ def demo(
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
     simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
     workers: Workers = None,
+    anyway: Anyway = False,
 ) -> None:
     """Fit the demo recording, or the simulated cell where no recording is within reach."""
     from neurofit.recording.catalogue import demo_recording, fetch_recording
@@ -231,19 +238,26 @@ def demo(
     simulated = path == fetch_recording("simulated")
     where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
     chosen = _method("tsnpe", "maf", rounds, simulations)
-    _fit(path, model, where, "even", 1, chosen, 1, workers, None, None, None, None)
+    _fit(path, model, where, "even", 1, chosen, 1, workers, None, None, None, None, anyway)
 
 
 @command(app)
 def check(run: RunFolder) -> None:
     """Print a run's verdict and its checks."""
+    from neurofit.check.caveats import reading_said
     from neurofit.result import load_fit
+    from neurofit.stages import WHAT_NEXT
 
     done = load_fit(run)
     _print(str(done.verdict))
     for result in done.checks.values():
         _print(str(result))
+        _print(f"  {reading_said(result)}")
     _print("\n".join(done.nearness.sentences()))
+    if done.stopped:
+        _print(WHAT_NEXT)
+        return
+    _print(f"What these checks would have seen. {' '.join(done.sensitivity['fit'].sentences())}")
     _print(f"Calibration, tolerances included: {done.findings_of_fit['calibration']['sentence']}")
 
 
@@ -406,6 +420,7 @@ def _fit(
     protocol: str | None,
     tolerance: list[str] | None,
     rig: list[str] | None,
+    anyway: bool,
 ) -> None:
     from neurofit.recording import load_recording
     from neurofit.recording.describe import describe
@@ -427,10 +442,14 @@ def _fit(
         method=method,
         tolerance=_tolerances(tolerance or []),
         rig=_rig(rig) if rig else None,
+        anyway=anyway,
         workers=workers,
         scheduler=scheduler,
         progress=Terminal(),
     )
+    if done.stopped:
+        # the run itself has said why
+        _stop(f"neurofit: the fit stopped before training. Report: {done.run / 'report.html'}", STOPPED)
     from neurofit.report.tables import closing_lines
 
     for line in closing_lines(done):

@@ -38,6 +38,7 @@ def fit(
     features: Sequence[str] = SUMMARIES,
     tolerance: Mapping[str, float] | None = None,
     rig: Nuisances | None = None,
+    anyway: bool = False,
     workers: int | None = None,
     scheduler: str | Client | None = None,
     progress: Progress | None = None,
@@ -68,6 +69,9 @@ def fit(
     rig
         What the raw check's simulations get of a rig's imperfections; observation noise of 0.02 to 0.5 mV by default. A
         template's recorded voltage may have an offset and a series resistance of its own.
+    anyway
+        Go on where the model and prior cannot make the cell (:mod:`neurofit.check.reach`). Otherwise the fit stops
+        there, before any training, with the verdict "rejected", and can go on from there.
     workers
         Processes side by side; as many as there are processors by default. It does not change the result.
     scheduler
@@ -76,6 +80,7 @@ def fit(
     Returns
     -------
     Fit
+        With ``stopped`` where it ended before training.
 
     Raises
     ------
@@ -117,6 +122,15 @@ def fit(
             )
             if number == 1:
                 stages.check_prior(run, sets[0], cut.fitted, declared, seed=seed, progress=progress)
+                if stages.stopped(run):
+                    if not anyway:
+                        return _stopped(run, progress)
+                    # the page of the stop gives way to that of the fit
+                    (run / "report.html").unlink(missing_ok=True)
+                said = stages.sensitivity(
+                    run, "prior", name, sets[0], model, cut.fitted, declared, seed=seed, progress=progress
+                )
+                progress.say(" ".join(said.sentences()))
             region = rounds[-1].region if rounds else Region()
             rounds.append(
                 stages.train_round(
@@ -124,12 +138,23 @@ def fit(
                 )
             )
 
-        density = stages.calibrate(run, model, cut.fitted, rounds[-1], method, seed=seed, pool=pool, progress=progress)
+        stages.calibrate(run, model, cut.fitted, rounds[-1], method, seed=seed, pool=pool, progress=progress)
         result = Fit(run)
         predicted = stages.predict(run, result.posterior, cut, seed=seed, pool=pool, progress=progress)
-        outcome = stages.Outcome(declared, model.free, method, sets, rounds, density, predicted, cut)
+        outcome = stages.Outcome(declared, method, sets, rounds, result.posterior, predicted, cut)
+        stages.sensitivity(run, "fit", name, sets[-1], model, cut.fitted, declared, seed=seed, progress=progress)
         stages.check_fit(run, outcome, seed=seed, progress=progress)
         result.write_tables()
         if not (run / "report.html").is_file():
             result.report(progress=progress)
+    return result
+
+
+def _stopped(run: Run, progress: Progress) -> Fit:
+    """The end of a fit that has no point: its verdict, and a page."""
+    result = Fit(run)
+    progress.say(str(result.verdict))
+    progress.say(stages.WHAT_NEXT)
+    if not (run / "report.html").is_file():
+        result.report(progress=progress)
     return result

@@ -13,6 +13,8 @@ import pandas as pd
 from neurofit import stages
 from neurofit.check import CheckResult
 from neurofit.check.nearness import Nearness
+from neurofit.check.reach import Reach
+from neurofit.check.sensitivity import Sensitivity
 from neurofit.check.verdict import Verdict
 from neurofit.errors import BadInput, RunDirectoryError
 from neurofit.features import FeatureTable, extract_features, recorded_features
@@ -62,7 +64,7 @@ class Fit:
     Parameters
     ----------
     run
-        A run whose rounds are finished.
+        A run whose rounds are finished, or which stopped before training.
     """
 
     def __init__(self, run: Run) -> None:
@@ -112,6 +114,7 @@ class Fit:
 
     @cached_property
     def rounds(self) -> tuple[Round, ...]:
+        self._must_be_trained()
         region, rounds = Region(), list[Round]()
         for number in range(1, self.method.rounds + 1):
             rounds.append(stages.read_round(self.run, number, region))
@@ -121,7 +124,8 @@ class Fit:
     @cached_property
     def posterior(self) -> Posterior:
         """The last round's, calibrated on simulations of known parameters around the cell."""
-        return Posterior(self.model, load_density(self.run / stages.NETWORK), self.rounds[-1].came_from)
+        came_from = self.rounds[-1].came_from
+        return Posterior(self.model, load_density(self.run / stages.NETWORK), came_from)
 
     @cached_property
     def first_posterior(self) -> Posterior | None:
@@ -173,8 +177,9 @@ class Fit:
 
     @cached_property
     def checks(self) -> dict[str, CheckResult]:
-        """``"prior-summary"``, ``"prior-raw"``, ``"fit-summary"``, ``"fit-raw"``."""
-        names = [f"{when}-{space}" for when in ("prior", "fit") for space in ("summary", "raw")]
+        """``"prior-summary"``, ``"prior-raw"`` and, if training was done, ``"fit-summary"``, ``"fit-raw"``."""
+        asked = ("prior",) if self.stopped else ("prior", "fit")
+        names = [f"{when}-{space}" for when in asked for space in ("summary", "raw")]
         return {name: CheckResult.from_dict(self.run.read_json(f"checks/{name}.json")) for name in names}
 
     @cached_property
@@ -183,12 +188,40 @@ class Fit:
         return Nearness.from_dict(self.run.read_json(stages.NEARNESS))
 
     @cached_property
+    def reach(self) -> Reach:
+        """What of the cell the prior can make, and what is out of its reach."""
+        return stages.read_reach(self.run)
+
+    @cached_property
+    def sensitivity(self) -> dict[str, Sensitivity]:
+        """What the checks would have seen: ``"prior"``, against the prior, and ``"fit"``, against the last round."""
+        self._must_be_trained()
+        return {when: stages.read_sensitivity(self.run, when) for when in ("prior", "fit")}
+
+    @property
+    def stopped(self) -> bool:
+        """Did the fit end before training, because this model and prior cannot make this cell?"""
+        return stages.stopped(self.run)
+
+    def _must_be_trained(self) -> None:
+        if self.stopped:
+            raise RunDirectoryError(
+                "this fit stopped before training, so that it has a verdict but no posterior",
+                where=self.run.path,
+                advice="'neurofit check' says why. Repeat the command that started it with --anyway (in Python, "
+                "anyway=True) to go on from there.",
+            )
+
+    @cached_property
     def findings_of_fit(self) -> Mapping[str, Any]:
         """Misses, conflicts, calibration, spike counts: what ``checks/fit.json`` holds."""
+        self._must_be_trained()
         return self.run.read_json("checks/fit.json")
 
     @property
     def verdict(self) -> Verdict:
+        if self.stopped:
+            return stages.stopped_verdict(self.run)
         return Verdict.from_dict(self.findings_of_fit["verdict"])
 
     def predict(self, to: Recording | Stimulus | None = None, n: int = 100, seed: int = 0) -> Prediction:
@@ -325,15 +358,16 @@ class Fit:
         path
             ``report.html`` in the run directory by default.
         """
-        from neurofit.report import write_report
+        from neurofit.report import write_report, write_stopped_report
 
         target = Path(path) if path is not None else self.run / "report.html"
-        write_report(self, target, progress or Silent())
+        write = write_stopped_report if self.stopped else write_report
+        write(self, target, progress or Silent())
         return target
 
 
 def load_fit(path: str | Path) -> Fit:
-    """Read a finished run.
+    """Read a finished run, or one that stopped before training.
 
     Raises
     ------
@@ -342,5 +376,6 @@ def load_fit(path: str | Path) -> Fit:
     """
     run = Run(path)
     run.decisions()
-    run.must_have("checks/fit.json")
+    if not stages.stopped(run):
+        run.must_have("checks/fit.json")
     return Fit(run)

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from neurofit.disk import HALF, LOCK, locked, replacing, writing
 from neurofit.errors import RunDirectoryError
 
-FORMAT = 4
+FORMAT = 5
 _PACKAGES = ("neurofit", "brian2", "sbi", "torch", "efel", "neo", "numpy", "scipy")
 
 # What may be another although the command is the same.

@@ -67,7 +67,7 @@ def deaf(path: Path) -> Path:
 def tried(folder: Path, cell: Cell = CELL, model: str | Path = "lif", **changed: object) -> nf.Fit:
     file = folder / "cell.abf"
     recording = nf.load_recording(file if file.is_file() else write_cell(file, cell))
-    options = {"method": ONE_ROUND, "workers": 1, "seed": 3, **changed}
+    options = {"method": ONE_ROUND, "workers": 1, "seed": 3, "anyway": True, **changed}
     return nf.fit(recording, nf.load_model(model), folder / "run", **options)
 
 
@@ -162,8 +162,17 @@ def begun(tmp_path: Path) -> Path:
 
 
 def again(folder: Path, out: Path | None = None) -> Result:
-    options = ("--rounds", 1, "--simulations", 200, "--workers", 1)
-    return cli("fit", folder / "cell.abf", "--model", folder / "mine.toml", "--out", out or folder / "run", *options)
+    options = ("--rounds", 1, "--simulations", 200, "--workers", 1, "--anyway")
+    return cli(
+        "fit",
+        folder / "cell.abf",
+        "--model",
+        folder / "mine.toml",
+        "--out",
+        out or folder / "run",
+        "--anyway",
+        *options,
+    )
 
 
 def test_what_has_changed_since_is_named(begun: Path) -> None:
@@ -334,7 +343,7 @@ if shutil.which("unshare") and not subprocess.run(["unshare", "--mount", "true"]
     @pytest.mark.slow
     def test_a_full_disk_and_then_room(tmp_path: Path, small: Path) -> None:
         def fit() -> Result:
-            options = ("--rounds", 1, "--simulations", 200, "--workers", 1)
+            options = ("--rounds", 1, "--simulations", 200, "--workers", 1, "--anyway")
             return cli("fit", tmp_path / "cell.abf", "--model", "lif", "--out", small / "run", *options)
 
         write_cell(tmp_path / "cell.abf")

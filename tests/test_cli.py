@@ -165,7 +165,7 @@ def test_a_directory_without_a_run(tmp_path: Path, command: str) -> None:
 def test_without_a_compiler_a_fit_is_slow_and_says_so_once(
     cell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit = ("fit", cell, "--model", "lif", "--rounds", 1, "--simulations", 100, "--out")
+    fit = ("fit", cell, "--model", "lif", "--rounds", 1, "--simulations", 100, "--anyway", "--out")
     assert run(*fit, tmp_path / "compiled").exit_code == 0
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setattr("neurofit.simulation.slow._warned", set())
@@ -184,7 +184,7 @@ def test_without_a_compiler_a_fit_is_slow_and_says_so_once(
 @pytest.mark.slow
 def test_the_whole_job(cell: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    fit = ("fit", cell, "--model", "lif", "--out", out, "--rounds", 1, "--simulations", 300)
+    fit = ("fit", cell, "--model", "lif", "--out", out, "--rounds", 1, "--simulations", 300, "--anyway")
     first = run(*fit)
     assert first.exit_code == 0, first.output
     for words in (

@@ -86,8 +86,9 @@ def test_a_worker_is_killed_and_every_number_is_that_of_this_machine(client: Cli
 @pytest.mark.slow
 def test_a_fit_on_a_cluster_is_the_fit_on_this_machine(cluster: LocalCluster, tmp_path: Path) -> None:
     recording, model = CELL.record(), nf.load_model("lif")
-    nf.fit(recording, model, tmp_path / "here", method=METHOD, workers=1)
-    nf.fit(recording, model, tmp_path / "there", method=METHOD, workers=1, scheduler=cluster.scheduler_address)
+    nf.fit(recording, model, tmp_path / "here", method=METHOD, workers=1, anyway=True)
+    there = {"workers": 1, "scheduler": cluster.scheduler_address, "anyway": True}
+    nf.fit(recording, model, tmp_path / "there", method=METHOD, **there)
     for name in ("posterior.csv", "checks/fit.json", "checks/fit-raw.json"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
 

@@ -324,7 +324,9 @@ def test_method_is_kept(done: Fit) -> None:
 def test_a_protocol_that_was_run_twice(tmp_path: Path) -> None:
     """Sweeps of the same level are summaries of their own, told apart by their numbers."""
     twice = Cell(levels_pa=(-60.0, 100.0, 200.0) * 2, dt_ms=0.1).record()
-    fitted = nf.fit(twice, nf.load_model("lif"), tmp_path / "twice", sweeps="all", method=METHOD, workers=2)
+    fitted = nf.fit(
+        twice, nf.load_model("lif"), tmp_path / "twice", sweeps="all", method=METHOD, workers=2, anyway=True
+    )
     labels = [miss["label"] for miss in fitted.findings_of_fit["misses"]]
     assert len(set(labels)) == len(labels)
     assert {"spike count at +100 pA (sweep 1)", "spike count at +100 pA (sweep 4)"} <= set(labels)

@@ -66,6 +66,22 @@ def test_a_fast_spiking_cell_is_said_to_be_out_of_reach_before_training(recordin
     assert fit.verdict.word == "rejected"
 
 
+def test_a_model_without_spikes_of_its_own_is_stopped_at_the_trough_between_them(
+    recordings_dir: Path, tmp_path: Path
+) -> None:
+    """The cell's voltage between spikes stays above where a threshold and a reset can have it."""
+    told = Told()
+    recording = nf.load_recording(recordings_dir / "171116sh_0018.abf")
+    fit = nf.fit(recording, nf.load_model("lif"), tmp_path / "lif", method=METHOD, progress=told)
+    assert fit.stopped
+    assert fit.verdict.word == "rejected"
+    assert fit.verdict.sides["firing"] == "trough between spikes"
+    assert "bar: Training round 1" not in told.lines
+    assert any(
+        "Trough between spikes -44.4 mV: no simulation of 1,200 comes nearer than" in line for line in told.lines
+    )
+
+
 def test_igor_waves_of_two_runs_of_a_protocol(recordings_dir: Path, tmp_path: Path) -> None:
     few = replace(METHOD, simulations=400)
     fit, _ = fitted(recordings_dir / "SSCx_C060109A3", tmp_path / "igor", few, sweeps=[326, 330, 334, 371, 375])

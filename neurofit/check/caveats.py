@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.check.conformal import Contest, subsets
-from neurofit.check.result import Effect
+from neurofit.check.result import CheckResult, Effect
 from neurofit.check.words import number, percent
 from neurofit.scores import QuantileScores
 
@@ -21,6 +22,11 @@ TOO_ALIKE = 0.005
 # Variances of scores count down to this: what only noise makes differ differs less than it could.
 LEAST_VARIANCE = 1e-3
 TOO_WIDE = 100.0
+LEVEL = 0.05
+# What a warning about simulations that range too widely begins with.
+OVER_DISPERSED = "over-dispersed: "
+
+Reading = Literal["outside", "over-dispersed", "inside"]
 
 
 def size(n: int, level: float, draws: int) -> tuple[str, ...]:
@@ -43,9 +49,33 @@ def dispersion(central: Contest, of: str, label: str) -> tuple[str, ...]:
     if p > TOO_CENTRAL:
         return ()
     return (
-        f"over-dispersed: only {percent(100 * p, len(central.null))} of simulations lie as near the middle "
+        f"{OVER_DISPERSED}only {percent(100 * p, len(central.null))} of simulations lie as near the middle "
         f"of every {of}; the reference ({label}) may be so wide that a pass says little",
     )
+
+
+def reading(result: CheckResult, level: float = LEVEL) -> Reading:
+    """How a check is to be read: one of three, and never two of them.
+
+    * ``"outside"``: the observation is unlike the simulations (p at or below the level), however widely they range.
+    * ``"over-dispersed"``: it is not, but a warning says that they range so widely that this says little: it lies too
+      near the middle of everything, or most statistics span a hundred tolerances.
+    * ``"inside"``: neither.
+    """
+    if result.p_value <= level:
+        return "outside"
+    return "over-dispersed" if any(warning.startswith(OVER_DISPERSED) for warning in result.warnings) else "inside"
+
+
+def reading_said(result: CheckResult, level: float = LEVEL) -> str:
+    """The same in a sentence."""
+    found = reading(result, level)
+    if found == "outside":
+        return f"Outside: the cell is unlike the simulations ({result.reference}), however widely they range."
+    if found == "inside":
+        return f"Inside: the cell lies among the simulations ({result.reference})."
+    why = next(w for w in result.warnings if w.startswith(OVER_DISPERSED)).removeprefix(OVER_DISPERSED)
+    return f"Over-dispersed: the cell lies among the simulations, but that says little: {why}."
 
 
 def width(found: Iterable[Effect], tolerances: Mapping[str, float]) -> tuple[str, ...]:
@@ -60,7 +90,7 @@ def width(found: Iterable[Effect], tolerances: Mapping[str, float]) -> tuple[str
         return ()
     worst = max(wide, key=lambda name: ratios[name])
     return (
-        f"over-dispersed: in {len(wide)} of {len(ratios)} statistics 95 % of the simulations span more than "
+        f"{OVER_DISPERSED}in {len(wide)} of {len(ratios)} statistics 95 % of the simulations span more than "
         f"{TOO_WIDE:g} times the tolerance ({worst}: {ratios[worst]:,.0f} times); alone they reject hardly "
         "anything",
     )

@@ -88,7 +88,7 @@ class Nearness:
         found = [f"The prior does not cover this cell: {sizes}; p = {self.p_value:.2g}."]
         if self.edges:
             found.append(f"At the edge of what it makes: {'; '.join(_grouped(self.edges))}.")
-        found.append("Widen the prior where it is too narrow, or take another model: the fit goes on all the same.")
+        found.append("Widen the prior where it is too narrow, or take another model.")
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.check import summaries
-from neurofit.check.combine import WEIGHTS, cauchy_statistic
 from neurofit.check.inputs import settings, table
-from neurofit.check.marginal import largest
-from neurofit.errors import CheckError
+from neurofit.check.seen import enough, rejection
 
 Array = NDArray[np.float64]
 
 SHIFTED_ROWS = 100
 FEWEST_ROWS = 20
-HALVINGS = 9
+HALVINGS = 7
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def detectable_shifts(
     Simulations the tests were not fitted to have one statistic shifted, the others left as they are, and are
     tested; the shift is halved and doubled until the share rejected is ``target``. A statistic that others
     determine is noticed after a fraction of its spread; one with a shift of many spreads constrains hardly
-    anything. The null is a third of the simulations instead of all, so the shifts err to the large side.
+    anything.
 
     Parameters
     ----------
@@ -81,14 +79,8 @@ def detectable_shifts(
     order = rng.permutation(both.n)
     shifted = order[: min(SHIFTED_ROWS, both.n // 5)]
     null, training = np.split(order[len(shifted) :], [both.n // 3])
-    if level < 1 / (len(null) + 1):
-        raise CheckError(
-            f"{both.n} simulations cannot show what is seen at level {level:g}",
-            where=where,
-            expected=f"at least {int(3 / level)}",
-            advice="Simulate more, or ask for a larger level.",
-        )
-    rejects = _rejects(both.columns[training], both.columns[null], level)
+    enough(len(null), level, where)
+    rejects = rejection(summaries.tests(both.columns[training]), both.columns[null], level)
     found = []
     for j, label in enumerate(both.labels):
         if label.kind != "value":
@@ -110,29 +102,6 @@ def detectable_shifts(
         feature = label.features[0]
         found.append(Detectable(both.names[feature], both.units[feature], shift, spread))
     return tuple(found)
-
-
-def _rejects(training: Array, null: Array, level: float) -> Callable[[Array], NDArray[np.bool_]]:
-    """The combined test with one fit and one held-out null."""
-    score = summaries.tests(training)
-
-    def strangeness(columns: Array) -> list[Array]:
-        scores = score(columns)
-        return [scores["joint"], largest(scores["columns"])]
-
-    ordered = [np.sort(scores) for scores in strangeness(null)]
-
-    def statistic(columns: Array) -> Array:
-        p = [
-            (1 + len(null) - np.searchsorted(known, scores, "left")) / (len(null) + 1)
-            for known, scores in zip(ordered, strangeness(columns), strict=True)
-        ]
-        return cauchy_statistic(np.stack(p, axis=-1), 0.9, [1.0, WEIGHTS["marginal"]])
-
-    usual = np.sort(statistic(null))
-    allowed = int(level * (len(null) + 1)) - 1  # so many null rows may be as strange
-    limit = usual[len(usual) - 1 - allowed]
-    return lambda columns: statistic(columns) > limit
 
 
 def _step(column: Array) -> float:

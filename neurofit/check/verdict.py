@@ -9,6 +9,8 @@ The word is about the model as a whole; the reasons say what it can and cannot b
   What the model says about the other sides can be used.
 * **rejected**: features on two sides or more are missed or in conflict, or the model does not fire like the cell: what
   is right on one side was bought on another, and the parameters mean little.
+* **rejected, before training**: the prior predictive does not come near a feature of the cell
+  (:mod:`neurofit.check.reach`); the fit stopped there, unless it was told to go on. Then the rule above decides.
 
 *Fires like the cell*: some simulations are alike in their firing, and half of the posterior's draws have every fitted
 spike count within one or at most a tenth of the fitted firing features is missed.
@@ -28,6 +30,7 @@ from typing import Any, Literal
 from neurofit.check.conflict import CALLED, SIDES, Conflicts
 from neurofit.check.nearness import Nearness
 from neurofit.check.predictive import Miss
+from neurofit.check.reach import Reach
 from neurofit.check.result import CheckResult
 
 Word = Literal["supported", "doubtful", "rejected"]
@@ -69,11 +72,13 @@ class Verdict:
 
 def decide(
     prior: CheckResult,
-    reach: Nearness,
+    near: Nearness,
+    reach: Reach,
     fitted: CheckResult,
     misses: Sequence[Miss],
     conflicts: Conflicts,
     hits: float,
+    unseen: str = "",
 ) -> Verdict:
     """Apply the rule.
 
@@ -81,8 +86,8 @@ def decide(
     ----------
     prior
         Summary check against the prior predictive.
-    reach
-        How near the prior comes to the cell.
+    near, reach
+        How near the prior comes to the cell, and what of it lies out of its reach.
     fitted
         Summary check against the last round's simulations, tolerances included.
     misses
@@ -91,6 +96,8 @@ def decide(
         With the cell's firing.
     hits
         Share of posterior draws with every fitted spike count within one spike.
+    unseen
+        What these checks would not have seen, in words: it stands beside a pass.
     """
     missed = [m for m in misses if m.missed]
     wrong: dict[str, dict[str, tuple[str, float]]] = {side: {} for side in SIDES}
@@ -117,9 +124,11 @@ def decide(
 
     reasons = []
     if not fires:
+        off = sum(m.missed for m in firing)
+        but = f", but {off} of {len(firing)} features of its firing are missed" if hits >= ENOUGH_HITS else ""
         reasons.append(
             f"The model does not fire like the cell: {100 * hits:.0f} % of posterior draws have every fitted spike "
-            "count within one."
+            f"count within one{but}."
         )
     if conflicts.found or (firing and conflicts.alike == 0):
         reasons.append(conflicts.sentence())
@@ -131,14 +140,18 @@ def decide(
     where = "still lies outside" if fails else "lies among"
     reasons.append(
         f"Up to the stated tolerances the cell {where} the last round's simulations (p = {fitted.p_value:.2g})."
+        + (f" {_first_effect(fitted)}" if fails else "")
     )
-    if prior.p_value <= LEVEL:
+    if reach.hopeless:
+        told = " ".join(reach.sentences())
+        reasons.append(f"Before training, hardly any simulation came near the cell, and the fit went on. {told}")
+    elif prior.p_value <= LEVEL:
         reasons.append(
-            f"Before training, the cell lay outside what this model and prior make (p = {prior.p_value:.2g}); "
-            + (prior.sentences[1] if len(prior.sentences) > 1 else prior.sentences[0])
+            f"Before training, the cell lay outside what this model and prior make (p = {prior.p_value:.2g}). "
+            + _first_effect(prior)
         )
-    if not reach.reached:
-        reasons.append(" ".join(reach.sentences()[:-1]))
+    if not near.reached:
+        reasons.append(" ".join(near.sentences()[:-1]))
     good = [
         side
         for side in SIDES
@@ -146,11 +159,31 @@ def decide(
     ]
     if good:
         reasons.append(f"Explained: {' and '.join(f'its {CALLED[side]}' for side in good)}.")
+    if word == "supported" and unseen:
+        reasons.append(unseen)
     return Verdict(
         word,
         tuple(reasons),
         {side: _named(of) for side, of in wrong.items()},
     )
+
+
+def before_training(reach: Reach, prior: CheckResult, near: Nearness) -> Verdict:
+    """The verdict of a fit that stopped because the cell is out of the prior's reach."""
+    reasons = [
+        "This model and prior cannot make this cell. Hardly any simulation comes near what is named here, the farthest "
+        "first.",
+        *reach.sentences(),
+        f"Up to the stated tolerances the cell lies outside what this model and prior make (p = {prior.p_value:.2g}).",
+    ]
+    if not near.reached:
+        reasons.append(" ".join(near.sentences()[:-1]))
+    return Verdict("rejected", tuple(reasons), reach.sides())
+
+
+def _first_effect(result: CheckResult) -> str:
+    """The size that a small p stands with: the first sentence after the one that gives p."""
+    return result.sentences[min(1, len(result.sentences) - 1)]
 
 
 def _named(wrong: Mapping[str, tuple[str, float]]) -> str:

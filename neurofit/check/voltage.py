@@ -111,7 +111,7 @@ def raw(
     reduced = traces.reduce(cells, simulated, dt_ms, step_ms, subtract_baseline, where)
     n, observations = reduced.n, reduced.observations
 
-    held = held_out(_fit(reduced, statistics), n, observations, seed)
+    held = held_out(fit(reduced, statistics), n, observations, seed)
     if statistics:
         aligned = summaries.align({"columns": held["columns"], "joint": held["summary_joint"]}, statistics)
         held |= {"columns": aligned["columns"], "summary_joint": aligned["joint"]}
@@ -124,6 +124,7 @@ def raw(
     whole = combine(contests)
     p_value = float(whole.p_value)
     p_each = each(tests, observations)
+    sweeps = [f"sweep {row}" for row in range(reduced.points.shape[1])]
     where_out = envelope.stretches(held["envelope"], reduced.points, reduced.edges, dt_ms, level)
     tables = {"artefacts": reduced.artefacts, "columns": statistics}
     what = _named([(table, held[name]) for name, table in tables.items() if table], ranking)
@@ -136,7 +137,7 @@ def raw(
         stretches=where_out,
         sentences=(
             words.verdict(p_value, level, n, observations, label, dependent),
-            *words.stretches(where_out, subtract_baseline, reduced.points.shape[1], observations),
+            *words.stretches(where_out, subtract_baseline, sweeps, observations),
             *words.effects(what, level, n, observations, subtract_baseline),
             *words.individuals(p_each, level),
             words.advice(p_value, level),
@@ -183,7 +184,7 @@ def _named(found: Sequence[tuple[Table, HeldOut]], ranking: Ranking) -> tuple[Ef
     return effects(both, ranking.columns(held))
 
 
-def _fit(reduced: Traces, statistics: Table | None) -> Fit:
+def fit(reduced: Traces, statistics: Table | None) -> Fit:
     """The raw tests as :func:`neurofit.check.conformal.held_out` wants them."""
     points = reduced.points.reshape(len(reduced.points), -1)
 

@@ -93,14 +93,17 @@ def _definedness(effect: Effect, n: int, observations: int) -> str:
     return f"{name} {are} undefined, and defined in {share}"
 
 
-def stretches(found: Sequence[Stretch], subtracted: bool, sweeps: int, observations: int) -> tuple[str, ...]:
-    """``Sweep 2, 312 to 340 ms: -20.1 mV lies above the simulations there (99 % range -70.2 to -45.0).``"""
+def stretches(found: Sequence[Stretch], subtracted: bool, sweeps: Sequence[str], observations: int) -> tuple[str, ...]:
+    """``Sweep 2, 312 to 340 ms: -20.1 mV lies above the simulations there (99 % range -70.2 to -45.0).``
+
+    ``sweeps`` are their names, in the order of the rows.
+    """
     sentences = []
     for stretch in found[:STRETCHES]:
         value, low, high = together_rounded(stretch.voltage_mv, stretch.low_mv, stretch.high_mv)
         place = f"{stretch.start_ms:.4g} to {stretch.stop_ms:.4g} ms"
-        if sweeps > 1:
-            place = f"sweep {stretch.sweep}, {place}"
+        if len(sweeps) > 1:
+            place = f"{sweeps[stretch.sweep]}, {place}"
         if observations > 1:
             place = f"observation {stretch.observation}, {place}"
         side = "above" if stretch.score > 0 else "below"

@@ -162,7 +162,6 @@ class Posterior:
         shortest = np.array([highest_density_interval(column, level) for column in theta.T])
         low, high = np.quantile(theta, ends, axis=0)
         prior_low, prior_high = self.prior.quantiles(ends)
-        given = dict(self.prior.given(theta))
         return pd.DataFrame(
             {
                 "unit": self.prior.units,
@@ -176,10 +175,16 @@ class Posterior:
                 f"prior {percentile_name(ends[1])}": prior_high,
                 "prior": [str(family) for family in self.prior.families],
                 "contraction": 1 - z.var(axis=0),
-                "remark": [remark(z[:, j], given[j]) for j in range(len(given))],
+                "remark": list(self.remarks(n, seed).values()),
             },
             index=pd.Index(self.prior.names, name="parameter"),
         )
+
+    def remarks(self, n: int = 5000, seed: int = 0) -> dict[str, str]:
+        """``{parameter: words}``: piles up at a bound of its prior, is hardly constrained by the data, or nothing."""
+        z = self.sample_unbounded(n, seed)
+        given = dict(self.prior.given(self.prior.from_unbounded(z)))
+        return {name: remark(z[:, j], given[j]) for j, name in enumerate(self.prior.names)}
 
     def correlations(self, n: int = 5000, seed: int = 0) -> pd.DataFrame:
         """Correlation of every two parameters, ``[parameter, parameter]`` by name, of ``n`` draws.

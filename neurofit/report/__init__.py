@@ -10,6 +10,6 @@ The figures are plain functions of data in :mod:`neurofit.report.figures`.
 """
 
 from neurofit.report.compare import comparison_table, write_comparison
-from neurofit.report.page import write_report
+from neurofit.report.page import write_report, write_stopped_report
 
-__all__ = ["comparison_table", "write_comparison", "write_report"]
+__all__ = ["comparison_table", "write_comparison", "write_report", "write_stopped_report"]

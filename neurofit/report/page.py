@@ -14,9 +14,11 @@ from neurofit.report.sections.checks import checks_section
 from neurofit.report.sections.features import conflicts_section, features_section
 from neurofit.report.sections.firing import firing_section
 from neurofit.report.sections.parameters import parameters_section
-from neurofit.report.sections.provenance import provenance_section
+from neurofit.report.sections.provenance import provenance_section, settings_section
 from neurofit.report.sections.recording import recording_section
 from neurofit.report.sections.robust import robust_section
+from neurofit.report.sections.seen import seen_section
+from neurofit.report.sections.stopped import reach_section, stopped_section
 from neurofit.report.sections.traces import traces_section
 from neurofit.report.sections.training import calibration_section, training_section
 from neurofit.report.sections.verdict import verdict_section
@@ -50,6 +52,7 @@ def write_report(fit: Fit, target: Path, progress: Progress) -> None:
         "parameters": lambda: parameters_section(material),
         "robust": lambda: robust_section(material),
         "checks": lambda: checks_section(material),
+        "seen": lambda: seen_section(material),
         "calibration": lambda: calibration_section(material),
         "training": lambda: training_section(material),
         "recording": lambda: recording_section(material),
@@ -61,6 +64,24 @@ def write_report(fit: Fit, target: Path, progress: Progress) -> None:
             page[name] = make()
         advance(len(makers), f"{target.name}")
     fit.run.write(target, render("page.html.jinja", page).encode())
+
+
+def write_stopped_report(fit: Fit, target: Path, progress: Progress) -> None:
+    """Write the page of a fit that stopped before training; arguments as of :func:`write_report`."""
+    material = Material(fit)
+    target = Path(target).absolute()
+    with one_thread(), progress.bar("Writing the report", 1) as advance:
+        page = {
+            "run": str(fit.run.path),
+            "model": fit.model.name,
+            "verdict": stopped_section(material),
+            "reach": reach_section(material),
+            "checks": checks_section(material),
+            "recording": recording_section(material),
+            "provenance": settings_section(material),
+        }
+        fit.run.write(target, render("stopped.html.jinja", page).encode())
+        advance(1, f"{target.name}")
 
 
 def render(template: str, page: dict[str, Any]) -> str:

@@ -106,6 +106,7 @@ def closing_lines(fit: Fit) -> Iterator[Any]:
     yield ""
     yield f"Calibration, tolerances included: {fit.findings_of_fit['calibration']['sentence']}"
     yield _counted(fit)
+    yield f"What these checks would have seen. {' '.join(fit.sensitivity['fit'].sentences())}"
     yield f"Everything is in {fit.run.path}: report.html, posterior.csv, parameters.csv, run.toml"
     yield f"Report: {fit.run / 'report.html'}"
 
@@ -114,12 +115,11 @@ def _counted(fit: Fit) -> str:
     """What went wrong or may have, each with its number."""
     found = fit.findings_of_fit
     drawn = int(fit.simulations("predicted fitted").valid.sum())
-    remarks = fit.parameters["remark"]
-    bound = [f"{name} {remark}" for name, remark in remarks.items() if "bound" in str(remark)]
+    bound = [f"{name} {said}" for name, said in found["at_bounds"].items()]
     why = f" ({reasons(found['invalid_reasons'])})" if found["invalid"] else ""
     return (
         f"{found['invalid']:,} of {found['simulations']:,} simulations invalid{why}; "
-        f"{percent(fit.rounds[-1].leakage, 1)} of the last density leaked out of its region and was drawn again; "
+        f"{percent(found['leakage'], 1)} of the posterior leaked out of its region and was drawn again; "
         f"effective sample size {number(found['efficiency'] * drawn, 2)} of {drawn} draws under the tolerances "
         f"(at least); {'; '.join(bound) if bound else 'no parameter piles up at a bound of its prior'}."
     )

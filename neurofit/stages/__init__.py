@@ -1,7 +1,7 @@
 """The stages of a fit; each finds its result in the run directory, or computes and writes it."""
 
 from neurofit.stages.calibrating import NETWORK, calibrate
-from neurofit.stages.checking import NEARNESS, Outcome, check_fit, check_prior
+from neurofit.stages.checking import Outcome, check_fit
 from neurofit.stages.hedging import RobustFit, hedge, kept_ways, read_hedge
 from neurofit.stages.inputs import (
     RIG,
@@ -16,7 +16,9 @@ from neurofit.stages.inputs import (
     read_inputs,
     with_dividing_step,
 )
+from neurofit.stages.power import read_sensitivity, sensitivity
 from neurofit.stages.predicting import predict
+from neurofit.stages.prior_checks import NEARNESS, WHAT_NEXT, check_prior, read_reach, stopped, stopped_verdict
 from neurofit.stages.seeds import stream_seed
 from neurofit.stages.simulating import KEEP_MS, KEPT, SimulationSet, read_set, simulate_set, stream
 from neurofit.stages.training import Round, propose, read_round, train_round
@@ -27,6 +29,7 @@ __all__ = [
     "NEARNESS",
     "NETWORK",
     "RIG",
+    "WHAT_NEXT",
     "Outcome",
     "RobustFit",
     "Round",
@@ -48,9 +51,14 @@ __all__ = [
     "propose",
     "read_hedge",
     "read_inputs",
+    "read_reach",
     "read_round",
+    "read_sensitivity",
     "read_set",
+    "sensitivity",
     "simulate_set",
+    "stopped",
+    "stopped_verdict",
     "stream",
     "stream_seed",
     "train_round",

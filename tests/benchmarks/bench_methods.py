@@ -79,7 +79,7 @@ def on_a_cell(name: str, recording: Path, out: Path, members: int) -> list[str]:
     begun = time.process_time(), time.monotonic()
     fit = nf.fit(
         nf.load_recording(recording), nf.load_model("hh_pospischil"), out / name,
-        method=method(name, CELL_ROUNDS, CELL_SIMULATIONS, members), workers=2, progress=Terminal(),
+        method=method(name, CELL_ROUNDS, CELL_SIMULATIONS, members), anyway=True, workers=2, progress=Terminal(),
     )  # fmt: skip
     found = fit.findings_of_fit
     return [

@@ -42,7 +42,9 @@ def fit(tmp_path_factory: pytest.TempPathFactory) -> nf.Fit:
     out = tmp_path_factory.mktemp("runs") / "tiny"
     recording = cell((-80.0, 20.0, 90.0, 150.0, 220.0), drift_mv=6.0)
     given = {"latency": 0.3}
-    return nf.fit(recording, nf.load_model("lif"), out, sweeps="even", method=METHOD, workers=1, tolerance=given)
+    return nf.fit(
+        recording, nf.load_model("lif"), out, sweeps="even", method=METHOD, workers=1, tolerance=given, anyway=True
+    )
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +52,7 @@ def smallest(tmp_path_factory: pytest.TempPathFactory) -> nf.Fit:
     """One sweep without a spike, nothing held out, three parameters."""
     folder = tmp_path_factory.mktemp("small runs")
     model = nf.load_model(three_parameters(folder))
-    return nf.fit(cell((-60.0,)), model, folder / "one & only", sweeps="all", method=METHOD, workers=1)
+    return nf.fit(cell((-60.0,)), model, folder / "one & only", sweeps="all", method=METHOD, workers=1, anyway=True)
 
 
 @pytest.fixture(scope="session")

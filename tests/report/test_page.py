@@ -28,8 +28,8 @@ from tests.report.reading import Reading
 pytestmark = pytest.mark.xdist_group("report")
 
 SECTIONS = {
-    "verdict", "traces", "firing", "features", "conflicts", "parameters", "checks", "calibration", "training",
-    "recording", "made",
+    "verdict", "traces", "firing", "features", "conflicts", "parameters", "checks", "seen", "calibration",
+    "training", "recording", "made",
 }  # fmt: skip
 
 
@@ -200,6 +200,27 @@ def test_checks_and_calibration_are_the_runs(read: Reading, fit: nf.Fit) -> None
     found = fit.findings_of_fit
     assert found["calibration"]["sentence"] in read.text
     assert f"{found['invalid']:,} of {found['simulations']:,}" in read.text
+
+
+def test_what_the_checks_would_have_seen_is_the_runs(read: Reading, fit: nf.Fit) -> None:
+    last = fit.sensitivity["fit"]
+    for sentence in last.sentences():
+        assert sentence.replace("MOhm", "MΩ").replace("Mohm", "MΩ") in read.text
+    rows = {row[0]: row for row in read.table("artefact", "tried")}
+    assert len(rows) == len(last.artefacts) == 4
+    for artefact in last.artefacts:
+        row = rows[artefact.called(artefact.kind)]
+        assert (row[2] == "–") == (artefact.summary_least is None)
+        assert (row[3] == "–") == (artefact.raw_least is None)
+
+
+def test_leakage_and_bounds_are_the_runs(read: Reading, fit: nf.Fit) -> None:
+    found = fit.findings_of_fit
+    assert found["leakage"] == fit.posterior.leakage(fit.seed)
+    assert f"Leakage {100 * found['leakage']:.1f} %" in read.text
+    said = {name: remark for name, remark in fit.parameters["remark"].items() if "bound" in remark}
+    assert found["at_bounds"] == said
+    assert ("no parameter piles up there" in read.text) == (not said)
 
 
 def test_links_to_the_tables_lead_there(fit: nf.Fit, read: Reading) -> None:

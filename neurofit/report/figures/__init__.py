@@ -12,6 +12,8 @@ from neurofit.report.figures.features import Interval, intervals_figure
 from neurofit.report.figures.firing import CountsDrawn, firing_figure
 from neurofit.report.figures.pairs import conditional_figure, pair_figure
 from neurofit.report.figures.parameters import marginal_figure, marginals_figure
+from neurofit.report.figures.power import Power, power_figure
+from neurofit.report.figures.reach import reach_figure
 from neurofit.report.figures.robust import robust_figure
 from neurofit.report.figures.traces import sweep_figure
 from neurofit.report.figures.training import loss_figure, nearest_figure
@@ -20,6 +22,7 @@ __all__ = [
     "CountsDrawn",
     "Curves",
     "Interval",
+    "Power",
     "calibration_figure",
     "conditional_figure",
     "features_comparison_figure",
@@ -33,6 +36,8 @@ __all__ = [
     "nearest_figure",
     "null_figure",
     "pair_figure",
+    "power_figure",
+    "reach_figure",
     "robust_figure",
     "sweep_figure",
 ]

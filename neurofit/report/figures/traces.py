@@ -26,6 +26,7 @@ def sweep_figure(
     drawn_mv: Array,
     band_mv: Array | None = None,
     *,
+    band: str = "90 % of predictions",
     held_out: bool = False,
     step_ms: tuple[float, float] | None = None,
     outside_ms: Sequence[tuple[float, float]] = (),
@@ -43,7 +44,9 @@ def sweep_figure(
     predicted_ms, drawn_mv
         ``[time]`` and ``[draw, time]``; the predictions may be sampled more coarsely than the recording.
     band_mv
-        ``[2, time]``: 5 % and 95 % of the predictions at each time.
+        ``[2, time]``: the ends of a band at each time, of the predictions' 5 % and 95 % unless ``band`` says otherwise.
+    band
+        What the band is, for the legend.
     held_out
         Was the sweep left out of the fit? It decides the colour.
     step_ms
@@ -75,7 +78,7 @@ def sweep_figure(
         voltage.plot(time_ms, recorded_mv, color=INK, linewidth=0.9, zorder=4)
         current.plot(time_ms, current_pa, color=INK, linewidth=0.9)
         _label(voltage, current, time_ms, limits_mv, limits_pa)
-        _legend(voltage, colour, len(drawn_mv), band_mv is not None, bool(outside_ms))
+        _legend(voltage, colour, len(drawn_mv), band if band_mv is not None else "", bool(outside_ms))
     return fig
 
 
@@ -102,13 +105,13 @@ def _label(
         current.set_ylim(*limits_pa)
 
 
-def _legend(axes: Axes, colour: str, draws: int, band: bool, outside: bool) -> None:
+def _legend(axes: Axes, colour: str, draws: int, band: str, outside: bool) -> None:
     handles: list[Line2D | Patch] = [Line2D([], [], color=INK, label="recorded")]
     if draws:
         label = "1 prediction" if draws == 1 else f"{draws} predictions"
         handles.append(Line2D([], [], color=colour, label=label))
     if band:
-        handles.append(Patch(facecolor=colour, alpha=BAND, label="90 % of predictions"))
+        handles.append(Patch(facecolor=colour, alpha=BAND, label=band))
     if outside:
         handles.append(Patch(facecolor=OUTSIDE, edgecolor=INK, linewidth=0.6, label="outside"))
     axes.legend(

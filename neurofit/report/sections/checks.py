@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from neurofit.check import CheckResult, Stretch
-from neurofit.check import words as check_words
+from neurofit.check.caveats import reading_said
 from neurofit.report.embed import picture
 from neurofit.report.figures import null_figure
 from neurofit.report.material import Material
+from neurofit.report.sections.outside import outside_pictures
 from neurofit.report.words import interval, number, ohms, p_value, plural
 from neurofit.stages.simulating import KEEP_MS
 
@@ -66,9 +68,14 @@ def checks_section(material: Material) -> dict[str, Any]:
     """The two questions, each asked of the features and of the voltage."""
     questions = []
     for when, (question, against) in QUESTIONS.items():
+        if f"{when}-summary" not in material.fit.checks:
+            continue
         results = [_result(material, f"{when}-{space}") for space in ("summary", "raw")]
         said = [ohms(sentence) for sentence in material.fit.nearness.sentences()] if when == "prior" else []
-        questions.append({"question": question, "against": against, "results": results, "said": said})
+        outside = list(outside_pictures(material.fit.checks[f"{when}-raw"], material, when))
+        questions.append(
+            {"question": question, "against": against, "results": results, "said": said, "outside": outside}
+        )
     return {"questions": questions, "level": LEVEL}
 
 
@@ -79,7 +86,7 @@ def _result(material: Material, name: str) -> dict[str, Any]:
     tolerances = (
         f"none; voltage is compared as it is, one sample in {KEEP_MS} ms"
         if raw
-        else f"as declared for {plural(len(material.features), 'feature')}, added to the simulations as noise"
+        else f"as declared for {plural(len(material.fit.summaries), 'feature')}, added to the simulations as noise"
     )
     tests = ", ".join(f"{TESTS.get(test, test)} {p:.2g}" for test, p in result.p_values.items())
     return {
@@ -90,7 +97,8 @@ def _result(material: Material, name: str) -> dict[str, Any]:
         "tolerances": tolerances,
         "small": small,
         "large": large,
-        "sentences": [ohms(sentence) for sentence in _sentences(result, material)],
+        "reading": ohms(reading_said(result)),
+        "sentences": [ohms(sentence) for sentence in _sentences(result)],
         "warnings": [ohms(warning) for warning in result.warnings],
         "stretches": list(_stretches(result, material))[:STRETCHES],
         "more_stretches": max(0, len(result.stretches) - STRETCHES),
@@ -101,10 +109,9 @@ def _result(material: Material, name: str) -> dict[str, Any]:
     }
 
 
-def _sentences(result: CheckResult, material: Material) -> list[str]:
-    """The check's own, but for the stretches: it counts sweeps by rows, the page by their numbers in the file."""
-    told = set(check_words.stretches(result.stretches, False, material.fit.split.fitted.n_sweeps, 1))
-    return [sentence for sentence in result.sentences if sentence not in told]
+def _sentences(result: CheckResult) -> list[str]:
+    """The check's own, but for the stretches, which are drawn and stand in a table."""
+    return [s for s in result.sentences if not re.match(r"Sweep \d|\d+ more stretch|\d[\d.]* to .* ms: ", s)]
 
 
 def _stretches(result: CheckResult, material: Material) -> Iterator[dict[str, str]]:

@@ -29,6 +29,20 @@ def provenance_section(material: Material, target: Path) -> dict[str, Any]:
         Where the page will stand; links to the tables are relative to it.
     """
     fit = material.fit
+    return {
+        **settings_section(material),
+        "script": script(material),
+        "protocol": not fit.decisions["recording"]["format"].startswith("ABF"),
+        "methods": methods(material),
+        "references": [reference(text) for text in fit.model.references],
+        "citations": [{"text": text, "link": link} for text, link in cited(fit.method)],
+        "files": _files(material, target),
+    }
+
+
+def settings_section(material: Material) -> dict[str, Any]:
+    """What decided the run, and the command that repeats it: all there is to say of one that stopped."""
+    fit = material.fit
     decided = fit.decisions
     return {
         "settings": _settings(material),
@@ -38,12 +52,6 @@ def provenance_section(material: Material, target: Path) -> dict[str, Any]:
             (PurePath(decided["model"]["path"]).name, decided["model"]["sha256"]),
         ],
         "command": command(material),
-        "script": script(material),
-        "protocol": not fit.decisions["recording"]["format"].startswith("ABF"),
-        "methods": methods(material),
-        "references": [reference(text) for text in fit.model.references],
-        "citations": [{"text": text, "link": link} for text, link in cited(fit.method)],
-        "files": _files(material, target),
     }
 
 
@@ -56,7 +64,7 @@ def _settings(material: Material) -> list[tuple[str, str]]:
         ("Integration", f"{fit.model.method}, {fit.model.dt_ms:g} ms, {fit.model.precision} precision"),
         ("Recording", fit.decisions["recording"]["path"]),
         ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, step {fit.decisions['recording']['step']}"),
-        ("Features", plural(len(material.features), "feature") + ", " + _sweepwise(material)),
+        ("Features", plural(len(fit.summaries), "feature") + ", " + _sweepwise(material)),
         ("Tolerances", _tolerances(fit.summaries)),
         ("Rounds", f"{m.rounds} of {plural(m.simulations, 'simulation')}, {m.name.upper()}"),
         (
@@ -70,8 +78,9 @@ def _settings(material: Material) -> list[tuple[str, str]]:
 
 
 def _sweepwise(material: Material) -> str:
-    n = sum(row.of_cell for row in material.features)
-    return f"{n} of the whole cell, {len(material.features) - n} of single sweeps"
+    names = material.fit.summaries.names
+    n = sum("@" not in name for name in names)
+    return f"{n} of the whole cell, {len(names) - n} of single sweeps"
 
 
 def _tolerances(declared: Summaries) -> str:
@@ -116,6 +125,8 @@ def command(material: Material) -> str | None:
     words = [shlex.quote(part) for part in parts]
     # an option with its value on each line
     lines = [" ".join(words[:3]), *(f"    {words[i]} {words[i + 1]}" for i in range(3, len(words), 2))]
+    if fit.reach.hopeless:
+        lines.append("    --anyway")
     return " \\\n".join(lines)
 
 
@@ -153,6 +164,8 @@ def script(material: Material) -> str:
         arguments.append(f"features={list(features)!r}")
     if given := given_tolerances(material):
         arguments.append(f"tolerance={given!r}")
+    if fit.reach.hopeless:
+        arguments.append("anyway=True")
     lines = ",\n".join(f"    {argument}" for argument in arguments)
     protocol = f", protocol={decided['protocol']!r}" if decided["protocol"] else ""
     return (

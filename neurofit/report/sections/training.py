@@ -62,7 +62,9 @@ def calibration_section(material: Material) -> dict[str, Any]:
         "invalid": f"{found['invalid']:,}",
         "reasons": reasons(found["invalid_reasons"]),
         "simulations": f"{found['simulations']:,}",
-        "leakage": percent(fit.rounds[-1].leakage, 1),
+        "leakage": percent(found["leakage"], 1),
+        "leaked_before": percent(fit.rounds[-1].leakage, 1),
+        "at_bounds": "; ".join(f"{name} {said}" for name, said in found["at_bounds"].items()),
     }
 
 

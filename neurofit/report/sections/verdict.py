@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from neurofit.check.verdict import Verdict
 from neurofit.report.material import SIDES, Material, Part
 from neurofit.report.words import UNDEFINED, listed, number, ohms, percent, plural
@@ -66,13 +69,15 @@ def fitted_to(material: Material) -> str:
     levels = fitted.recording.stimulus.test_step.level_pa
     text = (
         f"{fit.model.title} ({plural(len(fit.model.free), 'free parameter')}), fitted to {fitted.sweeps} of step "
-        f"{fitted.step} ({_range(levels.min(), levels.max())} pA)."
+        f"{fitted.step} ({levels_range(levels)} pA)."
     )
     held = [f"{part.sweeps} of step {part.step}" for part in material.parts[1:]]
     return f"{text} Held out: {listed(held)}." if held else f"{text} Nothing was held out."
 
 
-def _range(low: float, high: float) -> str:
+def levels_range(levels_pa: NDArray[np.float64]) -> str:
+    """``-100 to +300``."""
+    low, high = levels_pa.min(), levels_pa.max()
     return f"{low:+.0f}" if round(low) == round(high) else f"{low:+.0f} to {high:+.0f}"
 
 
