@@ -6,6 +6,7 @@
     raw(observed, reference)                  voltage, at every time and in what it does overall
     embedding(network, observed, reference)   what a network reads from them
     detectable_shifts(reference)              what a summary check with these simulations would notice
+    reading(result)                           outside, over-dispersed or inside
     rig_features(voltage)                     what names an artefact of the rig, for a summary check
     Nuisances(...).applied_to(voltage)        a rig's offset, series resistance, filter and noise, put into simulations
 
@@ -14,6 +15,7 @@ How: scores (:mod:`~neurofit.scores`), one test a file (``joint``, ``marginal``,
 """
 
 from neurofit.check.artefacts import RIG_FEATURES, rig_features
+from neurofit.check.caveats import reading
 from neurofit.check.network import embedding
 from neurofit.check.nuisance import Nuisances
 from neurofit.check.power import Detectable, detectable_shifts
@@ -31,6 +33,7 @@ __all__ = [
     "detectable_shifts",
     "embedding",
     "raw",
+    "reading",
     "rig_features",
     "summary",
 ]

@@ -168,7 +168,8 @@ def _labels(
     names: Sequence[str] | None, units: Sequence[str] | None, features: int, where: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     names = tuple(f"feature {j}" for j in range(features)) if names is None else tuple(map(str, names))
-    units = ("",) * features if units is None else tuple(map(str, units))
+    # the catalogue's unit of counts and ratios, which nobody says
+    units = ("",) * features if units is None else tuple("" if unit == "1" else str(unit) for unit in units)
     for what, given in (("names", names), ("units", units)):
         if len(given) != features:
             raise CheckError(

@@ -148,7 +148,7 @@ def _shift(shift: Shift) -> str:
 
 
 def _size(shift: Shift) -> str:
-    unit = "" if shift.unit == "1" else f" {shift.unit}"
+    unit = f" {shift.unit}" if shift.unit else ""
     number = shift.shift or 0.0
     return f"{number:,.0f}{unit}" if number >= 100 else f"{number:.2g}{unit}"
 

@@ -71,7 +71,8 @@ def summary(
         Masks like ``observed`` and ``reference``; without one, everything is defined. What stands under False
         is not looked at.
     names, units
-        Of the features, for the words.
+        Of the features, for the words; of a :class:`neurofit.FeatureTable` they are ``labels`` and ``units``, and
+        ``observed.against(simulated)`` holds all of these arguments.
     tolerances
         ``[features]``, what counts as a difference in each, in its unit: if the simulations span a hundred
         times as much in most, a warning says that they would hardly reject anything.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,25 @@ class FeatureTable:
         frame = pd.DataFrame(self.values, columns=list(self.names))
         frame.attrs["units"] = dict(zip(self.names, self.units, strict=True))
         return frame
+
+    def against(self, simulated: FeatureTable) -> dict[str, Any]:
+        """These cells beside simulated ones, as arguments of :func:`neurofit.check.summary`: ``check.summary(**...)``.
+
+        Raises
+        ------
+        BadInput
+            If the columns of the tables differ.
+        """
+        if self.names != simulated.names:
+            raise BadInput("only tables with the same columns can be compared")
+        return {
+            "observed": self.values,
+            "reference": simulated.values,
+            "observed_defined": self.defined,
+            "reference_defined": simulated.defined,
+            "names": self.labels,
+            "units": self.units,
+        }
 
     @staticmethod
     def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:

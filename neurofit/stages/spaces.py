@@ -98,7 +98,7 @@ def summary_check(
         np.where(defined, values, 0.0),
         reference_defined=defined,
         names=chosen.labels,
-        units=["" if unit == "1" else unit for unit in chosen.units],
+        units=chosen.units,
         tolerances=declared.tolerance * np.where(declared.log, np.abs(declared.observed), 1.0),
         label=label,
         seed=stream_seed(seed, "check"),

@@ -94,8 +94,8 @@ SAID = Sensitivity(
         Artefact("corner_khz", (4.0, 0.25), (0.1, 0.2), (0.1, 1.0), None, 0.4),
     ),
     (
-        Shift("spike_count@0", "spike count at +0 pA", "1", 1.0, 0.35),
-        Shift("spike_count@2", "spike count at +50 pA", "1", 2.4, 0.35),
+        Shift("spike_count@0", "spike count at +0 pA", "", 1.0, 0.35),
+        Shift("spike_count@2", "spike count at +50 pA", "", 2.4, 0.35),
         Shift("resting_potential", "resting potential", "mV", None, 2.0),
         Shift("input_resistance", "input resistance", "Mohm", 1510.2, 15.0),
     ),

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from neurofit import check
+from neurofit.errors import BadInput
 from neurofit.features import FEATURES, STATISTICS, seven_statistics
 from neurofit.recording import Stimulus
 from tests.features.cells import firing, membrane, steps
@@ -98,3 +100,18 @@ def test_rows_and_precision():
         np.testing.assert_array_equal(seven_statistics(voltage[row], stimulus).values[0], whole[row])
     single = seven_statistics(voltage.astype(np.float32), stimulus).values
     np.testing.assert_allclose(single, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_two_tables_are_the_arguments_of_a_check():
+    stimulus = step_of(dt_ms=0.1)
+    voltage = np.random.default_rng(1).normal(-70, 5, (101, 1, stimulus.n_samples)).cumsum(axis=2) * 0.01
+    table = seven_statistics(voltage, stimulus)
+    cell, simulated = table.rows(slice(1)), table.rows(slice(1, None))
+    result = check.summary(**cell.against(simulated))
+    assert {effect.name for effect in result.effects if effect.kind == "value"} <= set(table.labels)
+    by_name = {effect.name: effect for effect in result.effects}
+    assert by_name["mean voltage of the step at +50 pA"].unit == "mV"
+    # counts and ratios have no unit to say
+    assert by_name["skewness of the step at +50 pA"].unit == ""
+    with pytest.raises(BadInput, match="same columns"):
+        cell.against(simulated.select(table.names[:3]))
