@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from neurofit.features import FeatureTable, extract_features, seven_statistics
     from neurofit.fitting import fit
     from neurofit.infer import Method, Posterior, Schedule
-    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording
+    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording, recording_from_arrays
     from neurofit.report.netcdf import read_netcdf
     from neurofit.result import Fit, load_fit
     from neurofit.simulating import PriorSimulations, simulate_prior
@@ -55,6 +55,7 @@ _WHERE = {
     "load_model": "template",
     "load_recording": "recording",
     "read_netcdf": "report.netcdf",
+    "recording_from_arrays": "recording",
     "seven_statistics": "features",
     "simulate": "simulation",
     "simulate_prior": "simulating",
@@ -84,6 +85,7 @@ __all__ = [
     "load_model",
     "load_recording",
     "read_netcdf",
+    "recording_from_arrays",
     "seven_statistics",
     "simulate",
     "simulate_prior",

@@ -31,6 +31,7 @@ NAMES = {
     "load_model",
     "load_recording",
     "read_netcdf",
+    "recording_from_arrays",
     "seven_statistics",
     "simulate",
     "simulate_prior",
