@@ -97,7 +97,10 @@ def beside(experiment, original):
         values = np.array([one[case] for one in found])
         row = {"sbi's tutorial": told}
         for name, p in zip(("sbi", "neurofit"), values.T, strict=True):
-            row |= {name: f"{np.median(p):.3f} ({p.min():.3f} to {p.max():.3f})", f"{name} rejects": (p <= LEVEL).mean()}
+            row |= {
+                name: f"{np.median(p):.3f} ({p.min():.3f} to {p.max():.3f})",
+                f"{name} rejects": (p <= LEVEL).mean(),
+            }
         rows[case] = row
     return pd.DataFrame.from_dict(rows, orient="index"), found
 
@@ -114,10 +117,10 @@ of_toy, toys = beside(
 print(of_toy.to_string())
 
 # %% [markdown]
-# *sbi's tutorial* is the one p-value that it prints; the others are the median over the seeds and their range.
-# In x-space both tests find the shift nearly always (a prior that is shifted by 4 still makes an observation in between
-# now and then), and the *inside* rows show what a p-value does where all is well. In the embedding sbi's test depends on
-# how the network happened to train: its output ends in a rectifier, and the shifted observation may land where many
+# *sbi's tutorial* is the one p-value that it prints; the others are the median over the seeds and their range. In
+# x-space both tests find the shift nearly always (a prior that is shifted by 4 still makes an observation in between
+# now and then), and the *inside* rows show what a p-value does where all is well. In the embedding sbi's test depends
+# on how the network happened to train: its output ends in a rectifier, and the shifted observation may land where many
 # simulations lie too. neurofit also asks the network's hidden layers, which have not yet thrown away what the output
 # does not need. A network is still blind to what it never learned to read: look at the data first.
 
@@ -198,8 +201,9 @@ print(of_cells.to_string())
 # %% [markdown]
 # With sbi's test our simulations give what sbi's tutorial reports. The row to look at is *summary, outside*: one cell,
 # seven statistics, far outside the prior, and the test does not reject. Only with two cells it does. neurofit's check
-# finds the one cell in every repetition, at the smallest p-value that 500 simulations allow (1/501), and lets the cell
-# that the model made pass. A test may reject one in twenty of these; it is the *inside* rows that show it.
+# finds the one cell in every repetition, nearly always at the smallest p-value that 500 simulations allow (1/501), and
+# lets the cell that the model made pass. A test may reject one in twenty of these; it is the *inside* rows that show
+# it.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), width_ratios=[1.2, 1], layout="constrained")
@@ -242,8 +246,9 @@ assert np.median([one["summary", "outside"][1] for one in hh]) == 1 / 501
 # the scale goes on in a straight line. On that scale a statistic has the same say whatever its unit.
 #
 # **One observation.** The width of the kernel is the median distance from the observation itself to the simulations. A
-# far observation makes itself a wide kernel, in which everything is near again: the statistic has an upper limit that it
-# approaches slowly. Below, the mean voltage of the cell that the model *did* make is moved away from the simulations.
+# far observation makes itself a wide kernel, in which everything is near again: the statistic has an upper limit that
+# it approaches slowly. Below, the mean voltage of the cell that the model *did* make is moved away from the
+# simulations.
 
 # %%
 values, names = statistics.values, [name.removesuffix(" at +500 pA") for name in statistics.labels]
@@ -342,9 +347,12 @@ assert not result.passed()
 assert result.effects[0].name.startswith("mean voltage of the step")
 assert "below >99.8 % of simulations" in result.sentences[1]
 trough = raw.stretches[0]
-assert not raw.passed() and 10 < trough.start_ms < 40 and -40 < trough.voltage_mv - trough.low_mv < -8
+assert not raw.passed()
+assert 10 < trough.start_ms < 40
+assert -40 < trough.voltage_mv - trough.low_mv < -8
 rest = next(each for each in seen if each.name == "mean resting potential")
-assert rest.shift is not None and 2 < rest.shift / rest.spread < 8 and rest.shift < 1
+assert 2 < rest.shift / rest.spread < 8
+assert rest.shift < 1
 
 # %% [markdown]
 # ## Outside, or inside simulations that are too wide
@@ -366,11 +374,11 @@ for cell, name in ((outside, "(70, 15)"), (inside, "(10, 4)")):
 print(one.warnings[-1])
 
 # %% [markdown]
-# Outside is outside, with or without tolerances. Every pass becomes *over-dispersed* once the check knows what counts as
-# a difference: two conductances move four of the seven statistics over more than a hundred times what repeats differ by,
-# so that lying among them says little. That is usual for a prior, and no fault. It means that a pass against the prior
-# is a beginning, and that the same check against the last round's simulations, which a fit makes at its end, is the one
-# that counts. The cell at (70, 15) is inside the wider prior, which was the cure for it.
+# Outside is outside, with or without tolerances. Every pass becomes *over-dispersed* once the check knows what counts
+# as a difference: two conductances move four of the seven statistics over more than a hundred times what repeats differ
+# by, so that lying among them says little. That is usual for a prior, and no fault. It means that a pass against the
+# prior is a beginning, and that the same check against the last round's simulations, which a fit makes at its end, is
+# the one that counts. The cell at (70, 15) is inside the wider prior, which was the cure for it.
 
 # %% tags=["check"]
 for simulated, expected in ((statistics, "outside"), (wide, "inside")):
@@ -380,7 +388,8 @@ assert nf.check.reading(with_tolerances) == "outside"
 for simulated in (statistics, wide):
     assert nf.check.reading(nf.check.summary(**inside.against(simulated))) == "inside"
     over = nf.check.summary(**inside.against(simulated), tolerances=tolerances)
-    assert nf.check.reading(over) == "over-dispersed" and "4 of 7 statistics" in over.warnings[-1]
+    assert nf.check.reading(over) == "over-dispersed"
+    assert "4 of 7 statistics" in over.warnings[-1]
 
 # %% [markdown]
 # ## Five sweeps of one cell are not five cells
@@ -406,14 +415,14 @@ print((sweeps <= LEVEL).mean().to_string())
 print(next(warning for warning in wrong.warnings if "alike" in warning))
 
 # %% [markdown]
-# sbi's test rejects (nearly) all of them. neurofit notices that five such rows cannot be independent, says so, and ranks
-# their mean among single simulations; that is a makeshift, and the last row is the way to do it.
+# sbi's test rejects (nearly) all of them. neurofit notices that five such rows cannot be independent, says so, and
+# ranks their mean among single simulations; that is a makeshift, and the last row is the way to do it.
 #
 # ## Undefined values
 #
 # A cell without a spike has no spike width. In sbi's test a single NaN, in the observation or in any simulation, makes
-# every comparison false and p = 1: the cell passes. neurofit refuses a NaN that nobody declared, and takes a declared one
-# (the `defined` of a table of features) for what it is, data.
+# every comparison false and p = 1: the cell passes. neurofit refuses a NaN that nobody declared, and takes a declared
+# one (the `defined` of a table of features) for what it is, data.
 
 # %%
 broken = outside.values.copy()
@@ -438,6 +447,6 @@ assert not declared.passed()
 # ## In a fit
 #
 # `neurofit fit` makes these checks by itself: against the prior before any training, where it stops if the cell is out
-# of reach, and against the last round's simulations at the end, with what they would have seen. What each means and does
-# not mean is in [the method](../method.md#checks). What to do where some features are off: [the robust
+# of reach, and against the last round's simulations at the end, with what they would have seen. What each means and
+# does not mean is in [the method](../method.md#checks). What to do where some features are off: [the robust
 # posterior](../robust.md).
