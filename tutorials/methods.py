@@ -194,8 +194,8 @@ print(by_seed.round(2).to_string())
 # %% [markdown]
 # ## Which to use
 #
-# - `tsnpe`, the default: for one cell with many parameters. Rounds go where the cell is, no sampler is needed, and it is
-#   calibrated around the cell. Five rounds of 5,000 simulations.
+# - `tsnpe`, the default: for one cell with many parameters. Rounds go where the cell is, no sampler is needed, and it
+#   is calibrated around the cell. Five rounds of 5,000 simulations.
 # - `npe`: for many cells under one protocol, as the network is good for all of them, or where the posterior is wide.
 #   10,000 simulations and more in its one round.
 # - `nle`: where features are few and always defined. Slow to draw from, as each draw is a chain. As many as `tsnpe`.
