@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from neurofit.features import FeatureTable, extract_features, seven_statistics
     from neurofit.fitting import fit
     from neurofit.infer import Method, Posterior, Schedule, learn_posterior
-    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording
+    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording, recording_from_arrays
     from neurofit.report.netcdf import read_netcdf
     from neurofit.report.posterior import pairplot
     from neurofit.result import Fit, load_fit
@@ -58,6 +58,7 @@ _WHERE = {
     "load_recording": "recording",
     "pairplot": "report.posterior",
     "read_netcdf": "report.netcdf",
+    "recording_from_arrays": "recording",
     "seven_statistics": "features",
     "simulate": "simulation",
     "simulate_prior": "simulating",
@@ -89,6 +90,7 @@ __all__ = [
     "load_recording",
     "pairplot",
     "read_netcdf",
+    "recording_from_arrays",
     "seven_statistics",
     "simulate",
     "simulate_prior",

@@ -33,6 +33,7 @@ NAMES = {
     "load_recording",
     "pairplot",
     "read_netcdf",
+    "recording_from_arrays",
     "seven_statistics",
     "simulate",
     "simulate_prior",
