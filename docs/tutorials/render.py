@@ -8,6 +8,7 @@ Cells tagged ``check`` hold what a page claims to the result: they are run and n
 from __future__ import annotations
 
 import base64
+import os
 import re
 import sys
 import tempfile
@@ -56,7 +57,8 @@ def page(name: str, cells: list[Any]) -> str:
                 said += output.get("text") or data.get("text/plain", "")
         if said:
             parts.append(f"```text\n{said.rstrip()}\n```")
-    source = f"*This page is [tutorials/{name}.py](../../tutorials/{name}.py), run at full size.*"
+    size = "the small size of the tests" if os.environ.get("NEUROFIT_TUTORIAL") == "small" else "full size"
+    source = f"*This page is [tutorials/{name}.py](../../tutorials/{name}.py), run at {size}.*"
     return re.sub(r"\n{3,}", "\n\n", "\n\n".join([parts[0], source, *parts[1:]])) + "\n"
 
 

@@ -128,6 +128,51 @@ def _examined(recording: Recording) -> Recording:
     return replace(recording, findings=warnings_first(findings))
 
 
+def recording_from_arrays(
+    voltage_mv: ArrayLike, current_pa: ArrayLike, dt_ms: float, *, name: str = "arrays"
+) -> Recording:
+    """A recording from voltage and injected current that are at hand as arrays, examined like one from a file.
+
+    For a format that :func:`load_recording` does not read, or a simulated cell.
+
+    Parameters
+    ----------
+    voltage_mv, current_pa
+        ``[sweep, time]``; ``[time]`` is taken as one sweep.
+    dt_ms
+        Sampling interval.
+    name
+        What reports call it.
+
+    Raises
+    ------
+    RecordingError
+        If they differ in shape, hold values that no recording has, or there is no current step.
+
+    Examples
+    --------
+    >>> current = np.zeros((2, 5000)); current[:, 1000:4000] = [[-50.0], [-100.0]]
+    >>> recording_from_arrays(-70 + 0.1 * current, current, 0.1)
+    Recording(2 sweeps of 500 ms at 0.1 ms, arrays, 3 findings)
+    """
+    voltage = np.atleast_2d(np.asarray(voltage_mv, dtype=np.float64))
+    current = np.atleast_2d(np.asarray(current_pa, dtype=np.float64))
+    if voltage.ndim != 2 or voltage.size == 0 or voltage.shape != current.shape:
+        raise RecordingError(
+            "voltage and current do not go together",
+            where=name,
+            expected="two arrays [sweep, time] of the same shape",
+            found=f"{voltage.shape} and {current.shape}",
+        )
+    check_interval(Path(name), dt_ms)
+    sha256 = hashlib.sha256(voltage.tobytes() + current.tobytes()).hexdigest()
+    source = Source(name, sha256, "arrays", "recorded")
+    recording = Recording(voltage, current, float(dt_ms), tuple(range(len(voltage))), 0.0, (), source)
+    check_values(recording)
+    _refuse_without_current(recording)
+    return replace(recording, findings=examine(recording))
+
+
 def _read(paths: Path | list[Path], protocol: str | None) -> Recording:
     """The recording as its reader gives it."""
     kinds = {_kind(path) for path in ([paths] if isinstance(paths, Path) else paths)}
