@@ -1,4 +1,4 @@
-"""A path, or arrays, become a :class:`Recording`. The file's first bytes choose the reader, never its name."""
+"""A path becomes a :class:`Recording`. The file's first bytes choose the reader, never its name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from neurofit.recording.quality import examine, warnings_first
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 from neurofit.recording.steps import moves
-from neurofit.recording.stimulus import Stimulus
 
 READS = "an ABF2 file (.abf, pCLAMP 10 or later) or Igor binary waves (.ibw)"
 PACKED = (".pxp", ".pxt", ".uxp")
@@ -75,53 +74,6 @@ def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | N
         recording = _read(paths, protocol)
     except OSError as error:
         raise RecordingError("the file cannot be read", where=error.filename, found=error.strerror) from error
-    return _examined(recording)
-
-
-def recording_from_arrays(
-    voltage_mv: ArrayLike, current_pa: ArrayLike, dt_ms: float, *, name: str = "arrays"
-) -> Recording:
-    """A recording from arrays, for simulated cells and files that neurofit does not read; with findings.
-
-    Parameters
-    ----------
-    voltage_mv, current_pa
-        ``[sweep, time]``.
-    dt_ms
-        Sampling interval.
-    name
-        What to call it in reports and messages.
-
-    Raises
-    ------
-    RecordingError
-        If the arrays do not belong together, hold what no recording of a neuron does, or no current step.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> current_pa = np.zeros((2, 8000)); current_pa[:, 2000:6000] = [[-50.0], [50.0]]
-    >>> recording_from_arrays(-70 + 0.1 * current_pa, current_pa, 0.1)
-    Recording(2 sweeps of 800 ms at 0.1 ms, arrays, 5 findings)
-    """
-    stimulus = Stimulus(current_pa, dt_ms)
-    check_interval(Path(name), stimulus.dt_ms)
-    voltage = np.atleast_2d(np.array(voltage_mv, dtype=np.float64))
-    if voltage.shape != stimulus.current_pa.shape:
-        raise RecordingError(
-            "voltage and current are not of the same sweeps and samples",
-            where=name,
-            expected=f"voltage_mv like current_pa, {stimulus.current_pa.shape}",
-            found=f"{voltage.shape}",
-        )
-    digest = hashlib.sha256(voltage.tobytes() + stimulus.current_pa.tobytes()).hexdigest()
-    source = Source(name, digest, "arrays", "recorded")
-    numbers = tuple(range(stimulus.n_sweeps))
-    return _examined(Recording(voltage, stimulus.current_pa, stimulus.dt_ms, numbers, 0.0, (), source))
-
-
-def _examined(recording: Recording) -> Recording:
-    """Refused if it is none of a neuron, and with its findings if it is."""
     check_values(recording)
     _refuse_without_current(recording)
     findings = _resaved((*recording.findings, *examine(recording)))

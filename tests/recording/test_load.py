@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neurofit.errors import BadInput, RecordingError
-from neurofit.recording import Recording, load_recording, recording_from_arrays
+from neurofit.recording import Recording, load_recording
 from tests.recording.abf import Epoch, Input, Output, write_abf2
 from tests.recording.ibw import write_pair
 from tests.recording.synthetic import Cell
@@ -224,34 +224,3 @@ def test_impossible_numbers_are_refused(tmp_path: Path, scale: float, dt_us: flo
 def test_warnings_come_first(abf: Path) -> None:
     severities = [finding.severity for finding in load_recording(abf).findings]
     assert severities == sorted(severities, key=lambda severity: severity != "warning")
-
-
-def test_arrays_become_what_their_file_becomes(abf: Path) -> None:
-    from_file, arrays = load_recording(abf), CELL.record()
-    recording = recording_from_arrays(arrays.voltage_mv, arrays.current_pa, arrays.dt_ms, name="simulated")
-    assert is_sound(recording)
-    assert np.array_equal(recording.current_pa, from_file.current_pa)
-    assert recording.sweep_numbers == from_file.sweep_numbers
-    kinds = {finding.kind for finding in recording.findings}
-    # what stands in a header cannot be known
-    assert kinds <= {finding.kind for finding in from_file.findings}
-    assert recording.source.path == "simulated"
-    again = recording_from_arrays(arrays.voltage_mv, arrays.current_pa, arrays.dt_ms)
-    other = recording_from_arrays(arrays.voltage_mv + 1, arrays.current_pa, arrays.dt_ms)
-    assert recording.source.sha256 == again.source.sha256 != other.source.sha256
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"voltage_mv": CELL.record().voltage_mv[:2]}, "not of the same sweeps"),
-        ({"voltage_mv": CELL.record().voltage_mv * np.nan}, "not numbers"),
-        ({"voltage_mv": CELL.record().voltage_mv * 1e4}, "the voltage reaches"),
-        ({"current_pa": np.zeros_like(CELL.command_pa())}, "injected current"),
-        ({"dt_ms": 25.0}, "interval"),
-    ],
-)
-def test_arrays_that_are_no_recording_are_refused(change: dict[str, object], says: str) -> None:
-    given = {"voltage_mv": CELL.record().voltage_mv, "current_pa": CELL.command_pa(), "dt_ms": CELL.dt_ms}
-    with pytest.raises(BadInput, match=says):
-        recording_from_arrays(**(given | change))  # type: ignore[arg-type]
