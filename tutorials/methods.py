@@ -56,12 +56,12 @@ plt.show()
 
 # %%
 FEATURES = ("spike_count", "latency", "last_isi", "trough", "spike_height")
-BUDGET = 400 if small else 2000
+BUDGET = 400 if small else 1000
 
 
 def fitted(name, budget=BUDGET, seed=1):
     rounds = 1 if name == "npe" else 2
-    method = nf.Method(name, rounds, budget // rounds, members=1, cases=150 if small else 600)
+    method = nf.Method(name, rounds, budget // rounds, members=1, cases=150 if small else 300)
     return nf.fit(
         recording,
         model,
@@ -182,7 +182,7 @@ plt.show()
 
 # %%
 rows = {}
-for budget in (BUDGET,) if small else (500, BUDGET):
+for budget in (BUDGET,) if small else (300, BUDGET):
     for seed in (1,) if small else (1, 2):
         fit = fits["npe"] if (budget, seed) == (BUDGET, 1) else fitted("npe", budget, seed)
         rows[budget, seed] = from_brute_force(fit.posterior.sample(1000, seed=1))
@@ -207,7 +207,7 @@ print(by_seed.round(2).to_string())
 # posteriors that were found without a network, in [references](../references.md).
 
 # %% tags=["check"]
-far = 1.5 if small else 0.6
+far = 1.5 if small else 0.8
 assert (beside[["g_Na shift", "g_K shift"]].abs() < far).all(axis=None)
 assert beside[["g_Na sd", "g_K sd"]].stack().between(0.5 if small else 0.75, 2.0 if small else 1.5).all()
 for fit in fits.values():
