@@ -130,8 +130,8 @@ print(beside.round(2).to_string())
 
 # %% [markdown]
 # *shift* is the distance of the posterior's mean from brute force in standard deviations, *sd* the ratio of the
-# standard deviations: 0 and 1 would be perfect. All methods say the same of the cell: potassium is known well, sodium is not.
-# Above some conductance there is sodium enough for every spike, and more of it changes little.
+# standard deviations: 0 and 1 would be perfect. All methods say the same of the cell: potassium is known well, sodium
+# is not. Above some conductance there is sodium enough for every spike, and more of it changes little.
 #
 # A pair plot of one of them, with the prior in grey. It works the same for every method:
 
