@@ -106,11 +106,11 @@ _last: list[tuple[Array, tuple[Array, NDArray[np.bool_]]]] = []
 
 
 def features(voltage: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """``toy.features``, a trace at a time in Python: the last reference's are remembered."""
+    """``toy.more_features``, a trace at a time in Python: the last reference's are remembered."""
     if len(voltage) <= BATCH:
-        return toy.features(voltage)
+        return toy.more_features(voltage)
     if not _last or _last[0][0] is not voltage:
-        _last[:] = [(voltage, toy.features(voltage))]
+        _last[:] = [(voltage, toy.more_features(voltage))]
     return _last[0][1]
 
 
@@ -190,7 +190,7 @@ def seven(observed: Array, reference: Array) -> check.CheckResult:
     return check.summary(toy.tutorial_statistics(observed), toy.tutorial_statistics(reference))
 
 
-def twenty_one(observed: Array, reference: Array) -> check.CheckResult:
+def twenty_eight(observed: Array, reference: Array) -> check.CheckResult:
     (y, y_defined), (x, x_defined) = features(reference), features(observed)
     return check.summary(x, y, observed_defined=x_defined, reference_defined=y_defined)
 
@@ -220,7 +220,7 @@ def repeats_as_cells(n: int) -> Iterator[str]:
     theta = toy.prior(REPEATED, rng)
     sweeps = np.stack([toy.simulate(theta, rng) for _ in range(GROUP)], axis=1)
     reference = toy.simulate(toy.prior(n, rng), rng)
-    for name, test in (("seven statistics", seven), ("21 statistics", twenty_one)):
+    for name, test in (("seven statistics", seven), ("28 statistics", twenty_eight)):
         p = np.array([test(cell, reference).p_value for cell in sweeps])
         yield f"{name:22}{n:5}  {'repeats as cells':16}{np.mean(p <= 0.05):7.3f}\n"
 
@@ -264,17 +264,17 @@ def main() -> None:
     rows: list[tuple[str, Cells, Check, dict[int, int]]] = [
         ("seven statistics", one, summary_of(tutorial), sizes),
         ("seven statistics", one, mmd(lambda v, _: toy.tutorial_statistics(v)), SBI),
-        ("21 statistics", one, summary_of(features), sizes),
+        ("28 statistics", one, summary_of(features), sizes),
         ("raw", one, raw, sizes),
         ("raw", one, mmd(lambda v, _: v), SBI),
-        ("raw, 21 statistics", one, partial(raw, statistics=True), sizes),
+        ("raw, 28 statistics", one, partial(raw, statistics=True), sizes),
         ("embedding", one, embedding, sizes),
         ("embedding", one, mmd(embedded), SBI),
         ("rig: seven statistics", with_rig, summary_of(tutorial), sizes),
-        ("rig: raw, 21 stat.", with_rig, partial(raw, statistics=True), sizes),
+        ("rig: raw, 28 stat.", with_rig, partial(raw, statistics=True), sizes),
         ("rig: the same, no base", with_rig, partial(raw, statistics=True, baseline=True), sizes),
         ("five cells: seven", one, groups(seven), sizes),
-        ("five cells: 21", one, groups(twenty_one), sizes),
+        ("five cells: 28", one, groups(twenty_eight), sizes),
         ("five sweeps: raw", family, raw, sizes),
     ]
     report = sys.stdout.write
