@@ -109,8 +109,8 @@ fit.marginalplot()
 fit.parameters[["unit", "median", "5 %", "95 %", "contraction", "remark"]].round(3)
 
 # %% [markdown]
-# *Contraction* is 0 where nothing was learned and 1 where everything was. A remark that a parameter piles up at a bound
-# of its prior means that the model would like to go further: widen the range, or ask what it makes up for. Parameters
+# *Contraction* is 0 where nothing was learned and 1 where everything was. A remark that a parameter piles up at a
+# bound of its prior means that the model would like to go further: widen the range, or ask what it makes up for. Parameters
 # may be fixed only *together*: a larger capacitance with a smaller conductance may fire alike. Such pairs show as
 # slanted clouds:
 
@@ -199,7 +199,8 @@ for sentence in fit.sensitivity["fit"].sentences():
 # - *You need numbers although some features are off.* `fit.robust()` asks which features cannot be trusted and widens
 #   the posterior for it: [robust.md](../robust.md).
 # - *You trust your recording more, or less, than the tolerances say.* Give your own:
-#   `nf.fit(..., tolerance={"resting_potential": 1})`. What a tolerance is: [method.md](../method.md#features-and-tolerances).
+#   `nf.fit(..., tolerance={"resting_potential": 1})`.
+#   What a tolerance is: [method.md](../method.md#features-and-tolerances).
 
 # %% tags=["check"]
 assert not fit.stopped
