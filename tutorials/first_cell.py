@@ -110,7 +110,8 @@ fit.parameters[["unit", "median", "5 %", "95 %", "contraction", "remark"]].round
 
 # %% [markdown]
 # *Contraction* is 0 where nothing was learned and 1 where everything was. A remark that a parameter piles up at a
-# bound of its prior means that the model would like to go further: widen the range, or ask what it makes up for. Parameters
+# bound of its prior means that the model would like to go further: widen the range, or ask what it makes up for.
+# Parameters
 # may be fixed only *together*: a larger capacitance with a smaller conductance may fire alike. Such pairs show as
 # slanted clouds:
 
@@ -167,7 +168,8 @@ print(fit.verdict)
 
 # %% [markdown]
 # **Rejected, and that is the answer.** The template has no current that sags under hyperpolarisation, and this cell
-# sags: no parameter set was found that makes both the sag and the firing. What is said under *missed* is what you would look for by
+# sags: no parameter set was found that makes both the sag and the firing.
+# What is said under *missed* is what you would look for by
 # eye, with a size: how many standard deviations (of tolerance and prediction together) recording and prediction are
 # apart. A rejected model may still be of use for what is *explained*; its parameters are those of the model nearest to
 # the cell, not the cell's.
