@@ -1,5 +1,6 @@
 # make demo   sets everything up and fits a recording:  fits/demo/report.html
 # make test   sets everything up and passes lint, types, import rules, tests, doctests
+# make tutorials   runs the tutorials at full size and renders each:  docs/tutorials/
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test quick lint bench bench-checks clean
+.PHONY: demo test quick lint bench bench-checks tutorials clean
 
 demo: $(VENV)/installed
 	$(BIN)/neurofit demo
@@ -32,6 +33,15 @@ bench-checks: $(VENV)/installed
 
 bench: $(VENV)/installed
 	for script in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(BIN)/python $$script; done
+
+# All of them, or those that are named: make tutorials NAMES=first_cell
+tutorials: $(VENV)/tutorials
+	$(BIN)/python docs/tutorials/render.py $(NAMES)
+
+$(VENV)/tutorials: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--no-build-isolation --editable ".[dev,tutorials]"
+	touch $@
 
 # The build tools are installed first and used as they are, so that they too have exact versions.
 $(VENV)/installed: pyproject.toml constraints.txt

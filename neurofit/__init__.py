@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from neurofit.errors import BadInput, NeurofitError, RunFailed
     from neurofit.features import FeatureTable, extract_features, seven_statistics
     from neurofit.fitting import fit
-    from neurofit.infer import Method, Posterior, Schedule
-    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording
+    from neurofit.infer import Method, Posterior, Schedule, learn_posterior
+    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording, recording_from_arrays
     from neurofit.report.netcdf import read_netcdf
+    from neurofit.report.posterior import pairplot
     from neurofit.result import Fit, load_fit
     from neurofit.simulating import PriorSimulations, simulate_prior
     from neurofit.simulation import Traces, simulate
@@ -50,11 +51,14 @@ _WHERE = {
     "extract_features": "features",
     "fetch_recording": "recording",
     "fit": "fitting",
+    "learn_posterior": "infer",
     "list_models": "template",
     "load_fit": "result",
     "load_model": "template",
     "load_recording": "recording",
+    "pairplot": "report.posterior",
     "read_netcdf": "report.netcdf",
+    "recording_from_arrays": "recording",
     "seven_statistics": "features",
     "simulate": "simulation",
     "simulate_prior": "simulating",
@@ -79,11 +83,14 @@ __all__ = [
     "extract_features",
     "fetch_recording",
     "fit",
+    "learn_posterior",
     "list_models",
     "load_fit",
     "load_model",
     "load_recording",
+    "pairplot",
     "read_netcdf",
+    "recording_from_arrays",
     "seven_statistics",
     "simulate",
     "simulate_prior",

@@ -5,6 +5,7 @@ from neurofit.infer.density import Density
 from neurofit.infer.discrepancy import widened, widest
 from neurofit.infer.ensemble import Ensemble, load_density, train_ensemble
 from neurofit.infer.held_out import Cases, assess_held_out
+from neurofit.infer.learn import learn_posterior
 from neurofit.infer.method import Method, Schedule
 from neurofit.infer.posterior import Posterior
 from neurofit.infer.potential import Potential
@@ -14,6 +15,6 @@ from neurofit.infer.summaries import Summaries
 
 __all__ = [
     "Calibration", "Cases", "Density", "Ensemble", "Method", "Posterior", "Potential", "Region", "Schedule",
-    "Summaries", "assess", "assess_held_out", "fitting_base", "load_density", "train_ensemble", "usable", "widened",
-    "widest",
+    "Summaries", "assess", "assess_held_out", "fitting_base", "learn_posterior", "load_density", "train_ensemble",
+    "usable", "widened", "widest",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from neurofit.recording.catalogue import KnownRecording, demo_recording, fetch_recording, known_recordings
 from neurofit.recording.electrode import Electrode, measure_electrode
-from neurofit.recording.load import load_recording
+from neurofit.recording.load import load_recording, recording_from_arrays
 from neurofit.recording.quality import examine
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.stimulus import Step, Stimulus
@@ -25,4 +25,5 @@ __all__ = [
     "load_recording",
     "measure_electrode",
     "parse_sweeps",
+    "recording_from_arrays",
 ]

@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from neurofit.errors import RecordingError
 from neurofit.recording.abf_file import refuse_abf1
 from neurofit.recording.axon import read_abf2
 from neurofit.recording.igor import read_igor
 from neurofit.recording.igor_wave import is_wave
-from neurofit.recording.limits import check_values
+from neurofit.recording.limits import check_interval, check_values
 from neurofit.recording.quality import examine, warnings_first
-from neurofit.recording.recording import Finding, Recording
+from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 from neurofit.recording.steps import moves
 
@@ -77,6 +78,51 @@ def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | N
     _refuse_without_current(recording)
     findings = _resaved((*recording.findings, *examine(recording)))
     return replace(recording, findings=warnings_first(findings))
+
+
+def recording_from_arrays(
+    voltage_mv: ArrayLike, current_pa: ArrayLike, dt_ms: float, *, name: str = "arrays"
+) -> Recording:
+    """A recording from voltage and injected current that are at hand as arrays, examined like one from a file.
+
+    For a format that :func:`load_recording` does not read, or a simulated cell.
+
+    Parameters
+    ----------
+    voltage_mv, current_pa
+        ``[sweep, time]``; ``[time]`` is taken as one sweep.
+    dt_ms
+        Sampling interval.
+    name
+        What reports call it.
+
+    Raises
+    ------
+    RecordingError
+        If they differ in shape, hold values that no recording has, or there is no current step.
+
+    Examples
+    --------
+    >>> current = np.zeros((2, 5000)); current[:, 1000:4000] = [[-50.0], [-100.0]]
+    >>> recording_from_arrays(-70 + 0.1 * current, current, 0.1)
+    Recording(2 sweeps of 500 ms at 0.1 ms, arrays, 3 findings)
+    """
+    voltage = np.atleast_2d(np.asarray(voltage_mv, dtype=np.float64))
+    current = np.atleast_2d(np.asarray(current_pa, dtype=np.float64))
+    if voltage.ndim != 2 or voltage.size == 0 or voltage.shape != current.shape:
+        raise RecordingError(
+            "voltage and current do not go together",
+            where=name,
+            expected="two arrays [sweep, time] of the same shape",
+            found=f"{voltage.shape} and {current.shape}",
+        )
+    check_interval(Path(name), dt_ms)
+    sha256 = hashlib.sha256(voltage.tobytes() + current.tobytes()).hexdigest()
+    source = Source(name, sha256, "arrays", "recorded")
+    recording = Recording(voltage, current, float(dt_ms), tuple(range(len(voltage))), 0.0, (), source)
+    check_values(recording)
+    _refuse_without_current(recording)
+    return replace(recording, findings=examine(recording))
 
 
 def _read(paths: Path | list[Path], protocol: str | None) -> Recording:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
 from neurofit.recording.stimulus import Step, Stimulus
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,12 @@ class Recording:
     def stimulus(self) -> Stimulus:
         """The injected current of these sweeps."""
         return Stimulus(self.current_pa, self.dt_ms)
+
+    def plot(self) -> Figure:
+        """Draw every sweep with its current, the firing, the rest, and the warnings."""
+        from neurofit.recording.draw import draw_recording
+
+        return draw_recording(self)
 
     def select(self, sweeps: Sequence[int] | None = None, window_ms: tuple[float, float] | None = None) -> Recording:
         """Some sweeps, by their numbers in the file, and a stretch of time.

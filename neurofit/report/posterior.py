@@ -22,6 +22,7 @@ from neurofit.store import Run
 from neurofit.template import Model
 
 if TYPE_CHECKING:
+    from neurofit.infer import Posterior
     from neurofit.result import Fit
 
 Array = NDArray[np.float64]
@@ -37,14 +38,33 @@ LEVEL = 0.9
 STRONG, TOLD = 0.5, 5
 
 
+def pairplot(
+    posterior: Posterior, parameters: Sequence[str] | None = None, truth: Truth | None = None, seed: int = 0
+) -> Figure:
+    """A posterior two parameters by two, with the prior and the most probable parameters.
+
+    :meth:`neurofit.Fit.pairplot` draws that of a fit.
+
+    Parameters
+    ----------
+    posterior
+        From :func:`neurofit.learn_posterior`, for example.
+    parameters, truth
+        As of :meth:`neurofit.Fit.pairplot`.
+    seed
+        Of the draws.
+    """
+    return pair_figure(**_drawn(posterior, posterior.map(seed).iloc[0], parameters, truth, seed))
+
+
 def pair_plot(fit: Fit, parameters: Sequence[str] | None = None, truth: Truth | None = None) -> Figure:
     """As :meth:`neurofit.Fit.pairplot` says."""
-    return pair_figure(**_drawn(fit, parameters, truth))
+    return pair_figure(**_drawn(fit.posterior, fit.parameters["MAP"], parameters, truth, fit.seed))
 
 
 def marginal_plot(fit: Fit, parameters: Sequence[str] | None = None, truth: Truth | None = None) -> Figure:
     """As :meth:`neurofit.Fit.marginalplot` says."""
-    return marginals_figure(**_drawn(fit, parameters, truth))
+    return marginals_figure(**_drawn(fit.posterior, fit.parameters["MAP"], parameters, truth, fit.seed))
 
 
 def conditional_plot(fit: Fit, parameters: Sequence[str] | None = None, at: Truth | None = None) -> Figure:
@@ -203,15 +223,17 @@ def _labels(model: Model, names: Sequence[str]) -> list[str]:
     return [with_unit(name, model.units[name]) for name in names]
 
 
-def _drawn(fit: Fit, parameters: Sequence[str] | None, truth: Truth | None) -> dict[str, Any]:
+def _drawn(
+    posterior: Posterior, best: pd.Series, parameters: Sequence[str] | None, truth: Truth | None, seed: int
+) -> dict[str, Any]:
     """What both kinds of figure are drawn from."""
-    model = fit.model
+    model = posterior.model
     names, columns = _chosen(model, parameters)
     return {
         "labels": _labels(model, names),
-        "draws": fit.posterior.sample(DRAWS, fit.seed)[names].to_numpy(),
+        "draws": posterior.sample(DRAWS, seed)[names].to_numpy(),
         "log": [model.prior.logarithmic[j] for j in columns],
-        "map_values": fit.parameters.loc[names, "MAP"].to_numpy(dtype=np.float64),
+        "map_values": best[names].to_numpy(dtype=np.float64),
         "priors": [model.prior.marginal(name) for name in names],
         "truth": known(model, truth)[columns],
     }
