@@ -199,7 +199,7 @@ def more_features(v: Array) -> tuple[Array, NDArray[np.bool_]]:
         values[row, 13:16] = [smooth[row, window].min(), slope[row, window].max(), slope[row, window].min()]
         more[row, 4] = smooth[row, max(at[0] - 20, 0)]
         if len(at) > 1:
-            more[row, 5] = smooth[row, at[0] + 5 : at[1]].min()
+            more[row, 5] = smooth[row, at[0] + 5 : max(at[1], at[0] + 6)].min()
             if len(at) > 2:
                 more[row, 6] = smooth[row, at[-1] : at[-1] + 30].max()
     values = np.concatenate([values, more], axis=1)
