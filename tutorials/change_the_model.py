@@ -212,7 +212,7 @@ for name, model in lifs.items():
     predicted[name] = features(again.voltage_mv, drawn=True)
 
 # %% [markdown]
-# Both come near the spike counts. Only adaptation makes intervals grow within a step:
+# Only adaptation makes intervals grow within a step. Without it there are also too many spikes at strong currents:
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")

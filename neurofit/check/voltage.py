@@ -13,7 +13,7 @@ from neurofit.check.combine import combine
 from neurofit.check.conformal import Fit, HeldOut, Rows, held_out
 from neurofit.check.inputs import Label, Table, copies_warning, first_of_copies, settings, table
 from neurofit.check.marginal import effects, largest
-from neurofit.check.ranking import Ranking, each
+from neurofit.check.ranking import Ranking, each, numbers
 from neurofit.check.result import CheckResult, Effect
 from neurofit.check.traces import Traces
 from neurofit.errors import CheckError
@@ -131,8 +131,6 @@ def raw(
     return CheckResult(
         space="raw",
         reference=label,
-        p_value=p_value,
-        p_values={name: float(contest.p_value) for name, contest in contests.items()},
         effects=what,
         stretches=where_out,
         sentences=(
@@ -149,12 +147,10 @@ def raw(
             *caveats.dispersion(contests["envelope"], "stretch of time", label),
             *caveats.dependence(alike, observations),
         ),
-        null={name: contest.null for name, contest in contests.items()},
-        observed_score={name: float(contest.observed.mean()) for name, contest in contests.items()},
-        p_observations=p_each,
         n_reference=n,
         n_observations=observations,
         seed=int(seed),
+        **numbers(contests, whole, p_each),
     )
 
 

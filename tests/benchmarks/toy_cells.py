@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from scipy.special import exprel
 from scipy.stats import kurtosis, skew
 
@@ -177,6 +178,31 @@ def features(v: Array) -> tuple[Array, NDArray[np.bool_]]:
             values[row, 16:19] = [at[1] * KEEP_MS - 10.0, interval[0], v[row, at[1] : at[1] + 30].max()]
             if len(at) > 2:
                 values[row, 19:] = [interval[-1] / interval[0], interval.mean()]
+    return values, np.isfinite(values)
+
+
+def more_features(v: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """:func:`features` and seven more, those that hang on single samples read from a trace smoothed over 0.5 ms."""
+    values, _ = features(v)
+    smooth = uniform_filter1d(v, 5, axis=1)
+    step = smooth[:, 110:1100]
+    starts = spike_starts(v)
+    values[:, 8] = (smooth[:, 120:140].mean(1) - smooth[:, 103:110].mean(1)) / 2.0
+    values[:, 9] = smooth[:, 900:1100].min(1)
+    low, middle = np.quantile(step, [0.1, 0.5], axis=1)
+    more = np.full((len(v), 7), np.nan)
+    more[:, :4] = np.column_stack([low, middle, kurtosis(step, axis=1), smooth[:, 1110:1150].mean(1)])
+    slope = np.diff(smooth, axis=1) / KEEP_MS
+    for row in np.flatnonzero(starts.any(1)):
+        at = np.flatnonzero(starts[row])
+        window = slice(max(at[0] - 10, 0), at[0] + 40)
+        values[row, 13:16] = [smooth[row, window].min(), slope[row, window].max(), slope[row, window].min()]
+        more[row, 4] = smooth[row, max(at[0] - 20, 0)]
+        if len(at) > 1:
+            more[row, 5] = smooth[row, at[0] + 5 : max(at[1], at[0] + 6)].min()
+            if len(at) > 2:
+                more[row, 6] = smooth[row, at[-1] : at[-1] + 30].max()
+    values = np.concatenate([values, more], axis=1)
     return values, np.isfinite(values)
 
 
