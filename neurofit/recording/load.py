@@ -105,7 +105,7 @@ def recording_from_arrays(
     --------
     >>> current = np.zeros((2, 5000)); current[:, 1000:4000] = [[-50.0], [-100.0]]
     >>> recording_from_arrays(-70 + 0.1 * current, current, 0.1)
-    Recording(2 sweeps of 500 ms at 0.1 ms, arrays, 3 findings)
+    Recording(2 sweeps of 500 ms at 0.1 ms, arrays, 5 findings)
     """
     voltage = np.atleast_2d(np.asarray(voltage_mv, dtype=np.float64))
     current = np.atleast_2d(np.asarray(current_pa, dtype=np.float64))
