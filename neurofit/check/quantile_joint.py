@@ -37,7 +37,12 @@ def quantiles(voltage: Array, dt_ms: float, step: slice, baseline: slice | None)
 
 
 def _quantiles(x: Array, number: int) -> Array:
-    return np.moveaxis(np.quantile(x, (np.arange(number) + 0.5) / number, axis=-1), 0, -1)
+    """As ``np.quantile`` has them, which looks for each on its own: sorting finds them all in a fraction of the time."""
+    ordered = np.sort(x, axis=-1)
+    at = (np.arange(number) + 0.5) / number * (x.shape[-1] - 1)
+    below = at.astype(np.intp)
+    above = np.minimum(below + 1, x.shape[-1] - 1)
+    return np.asarray(ordered[..., below] + (at - below) * (ordered[..., above] - ordered[..., below]))
 
 
 class Principal:

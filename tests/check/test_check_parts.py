@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from neurofit import check
+from neurofit.check import quantile_joint
 from neurofit.check.combine import cauchy, combine, step_down
 from neurofit.check.conformal import Contest, held_out, single
 from neurofit.check.envelope import bin_edges, points
@@ -207,3 +208,10 @@ def test_the_baseline_misses_what_the_checks_see():
     assert torch.equal(torch.random.get_rng_state(), state)
     assert p == sbi_mmd([8.0, 0.0], x, seed=1)
     assert p > 0.05 >= check.summary([8.0, 0.0], x).p_value
+
+
+@pytest.mark.parametrize("number", [10, 25])
+def test_quantiles_are_numpys(number):
+    x = np.random.default_rng(0).standard_normal((4, 3, 501))
+    expected = np.moveaxis(np.quantile(x, (np.arange(number) + 0.5) / number, axis=-1), 0, -1)
+    assert np.allclose(quantile_joint._quantiles(x, number), expected, atol=1e-12)
