@@ -37,7 +37,7 @@ def quantiles(voltage: Array, dt_ms: float, step: slice, baseline: slice | None)
 
 
 def _quantiles(x: Array, number: int) -> Array:
-    """As ``np.quantile`` has them, which looks for each on its own: sorting finds them all in a fraction of the time."""
+    """As ``np.quantile`` has them, which looks for each on its own: sorting finds all in a fraction of the time."""
     ordered = np.sort(x, axis=-1)
     at = (np.arange(number) + 0.5) / number * (x.shape[-1] - 1)
     below = at.astype(np.intp)
