@@ -110,7 +110,8 @@ def embedding(
     held = held_out(fit, n, observations, seed)
     tests = {name: scores for name, scores in held.items() if name != "columns"}
     alike = caveats.resemblance(both.columns, n, seed)
-    ranking = Ranking(n, observations, seed, alike <= caveats.TOO_ALIKE)
+    dependent = alike <= caveats.TOO_ALIKE
+    ranking = Ranking(n, observations, seed, dependent)
     contests = {name: ranking.test(scores) for name, scores in tests.items()}
     whole = combine(contests, WEIGHTS)
     p_value, p_each = float(whole.p_value), each(tests, observations)
@@ -122,7 +123,7 @@ def embedding(
         effects=effects(both, ranking.columns(held["columns"])),
         stretches=(),
         sentences=(
-            words.verdict(p_value, level, n, observations, label, alike <= caveats.TOO_ALIKE),
+            words.verdict(p_value, level, n, observations, label, dependent),
             _distance(own, middle, last, observations),
             *words.individuals(p_each, level),
             words.advice(p_value, level),

@@ -20,7 +20,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -58,7 +58,6 @@ class Cells:
 
     simulate: Callable[..., Array]
     most: int
-    kinds: dict[str, dict[str, Array]] = field(default_factory=dict)
 
     @cache  # noqa: B019 - one instance a row, for the length of the program
     def reference(self, prior: str) -> Array:
