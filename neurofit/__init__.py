@@ -24,16 +24,27 @@ if TYPE_CHECKING:
     from neurofit.errors import BadInput, NeurofitError, RunFailed
     from neurofit.features import FeatureTable, extract_features, seven_statistics
     from neurofit.fitting import fit
-    from neurofit.infer import Method, Posterior, Schedule, learn_posterior
+    from neurofit.infer import (
+        Amortized,
+        Method,
+        Posterior,
+        Recovery,
+        Schedule,
+        learn_amortized,
+        learn_posterior,
+        load_amortized,
+    )
     from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording, recording_from_arrays
     from neurofit.report.netcdf import read_netcdf
     from neurofit.report.posterior import pairplot
+    from neurofit.report.recovery import lossplot, rankplot, recoveryplot
     from neurofit.result import Fit, load_fit
     from neurofit.simulating import PriorSimulations, simulate_prior
     from neurofit.simulation import Traces, simulate
     from neurofit.template import Model, list_models, load_model
 
 _WHERE = {
+    "Amortized": "infer",
     "BadInput": "errors",
     "CheckResult": "check",
     "FeatureTable": "features",
@@ -44,6 +55,7 @@ _WHERE = {
     "Posterior": "infer",
     "PriorSimulations": "simulating",
     "Recording": "recording",
+    "Recovery": "infer",
     "RunFailed": "errors",
     "Schedule": "infer",
     "Stimulus": "recording",
@@ -51,20 +63,26 @@ _WHERE = {
     "extract_features": "features",
     "fetch_recording": "recording",
     "fit": "fitting",
+    "learn_amortized": "infer",
     "learn_posterior": "infer",
     "list_models": "template",
+    "load_amortized": "infer",
     "load_fit": "result",
     "load_model": "template",
     "load_recording": "recording",
+    "lossplot": "report.recovery",
     "pairplot": "report.posterior",
+    "rankplot": "report.recovery",
     "read_netcdf": "report.netcdf",
     "recording_from_arrays": "recording",
+    "recoveryplot": "report.recovery",
     "seven_statistics": "features",
     "simulate": "simulation",
     "simulate_prior": "simulating",
 }
 
 __all__ = [
+    "Amortized",
     "BadInput",
     "CheckResult",
     "FeatureTable",
@@ -75,6 +93,7 @@ __all__ = [
     "Posterior",
     "PriorSimulations",
     "Recording",
+    "Recovery",
     "RunFailed",
     "Schedule",
     "Stimulus",
@@ -83,14 +102,19 @@ __all__ = [
     "extract_features",
     "fetch_recording",
     "fit",
+    "learn_amortized",
     "learn_posterior",
     "list_models",
+    "load_amortized",
     "load_fit",
     "load_model",
     "load_recording",
+    "lossplot",
     "pairplot",
+    "rankplot",
     "read_netcdf",
     "recording_from_arrays",
+    "recoveryplot",
     "seven_statistics",
     "simulate",
     "simulate_prior",

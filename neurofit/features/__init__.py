@@ -2,12 +2,14 @@
 
 from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES, Feature
 from neurofit.features.extract import as_table, extract_features, recorded_features
+from neurofit.features.spikes import SPIKE_THRESHOLD_MV
 from neurofit.features.statistics import seven_statistics
 from neurofit.features.table import FeatureTable
 
 __all__ = [
     "ALWAYS_DEFINED",
     "FEATURES",
+    "SPIKE_THRESHOLD_MV",
     "STATISTICS",
     "SUMMARIES",
     "Feature",

@@ -19,10 +19,14 @@ from neurofit.infer.method import Schedule
 from neurofit.infer.networks import LOSSES, Task, build_network
 
 Progress = Callable[[int, str], None]
+# Task, schedule, parameters and inputs of the simulations -> the network, with a loss of its own for ``"density"``.
+Build = Callable[[Task, Schedule, Tensor, Tensor], Any]
 FEWEST = 50
 SMALLEST_BATCH, LARGEST_BATCH = 32, 1024
 # Validations in an epoch, if need be of the same simulations with other noise.
 VALIDATED = 1000
+# Numbers that go through a network at once in a validation: memory.
+VALIDATED_AT_ONCE = 1_000_000
 # So many epochs are waited for the validation at the least, however few the schedule has.
 FEWEST_EPOCHS = 5
 # What counts in the reading of a loss curve: risen since its best; falling between its last tenths; better on its own
@@ -55,13 +59,16 @@ class Trained:
 
 def train(
     z: NDArray[np.float64],
-    deviations: NDArray[np.float64],
+    deviations: NDArray[np.floating],
     held: NDArray[np.intp],
     encode: Callable[[Tensor], Tensor],
     schedule: Schedule,
     seed: int,
     task: Task = "density",
     progress: Progress | None = None,
+    *,
+    noise: bool = True,
+    build: Build = build_network,
 ) -> Trained:
     """Learn from ``z`` and ``encode(deviations + noise)`` what the task says.
 
@@ -81,6 +88,10 @@ def train(
         Of :mod:`~neurofit.infer.networks`.
     progress
         Called with ``(epoch, text)`` after each epoch; with the schedule's last where training ends early.
+    noise
+        Without it, ``deviations`` may be inputs of any kind and shape ``[simulation, ...]``.
+    build
+        Makes the network.
 
     Raises
     ------
@@ -94,7 +105,7 @@ def train(
         raise TrainingError(f"The parameters of simulation {int(np.argwhere(~np.isfinite(z))[0, 0])} are not finite.")
     for slower in (1.0, 0.1):
         with contextlib.suppress(_Diverged):
-            return _train(z, deviations, held, encode, schedule, seed, task, slower, progress)
+            return _train(z, deviations, held, encode, schedule, seed, task, slower, progress, noise, build)
     raise TrainingError(
         "The network's loss was not finite, at the learning rate of the schedule and at a tenth of it. "
         "The simulations are kept, and the same command goes on from them, to the same end: try another seed, density "
@@ -108,7 +119,7 @@ class _Diverged(Exception):
 
 def _train(
     z: NDArray[np.float64],
-    deviations: NDArray[np.float64],
+    deviations: NDArray[np.floating],
     held: NDArray[np.intp],
     encode: Callable[[Tensor], Tensor],
     schedule: Schedule,
@@ -116,6 +127,8 @@ def _train(
     task: Task,
     slower: float,
     progress: Progress | None,
+    noise: bool,
+    build: Build,
 ) -> Trained:
     device = training_device()
     rng = torch.Generator().manual_seed(seed)
@@ -124,21 +137,22 @@ def _train(
     inputs = torch.tensor(deviations, dtype=torch.float32)
 
     def noisy(rows: Tensor) -> Tensor:
-        return encode(rows + torch.randn(rows.shape, generator=rng))
+        return encode(rows + torch.randn(rows.shape, generator=rng) if noise else rows)
 
     kept = np.ones(len(z), dtype=bool)
     kept[held] = False
     used = torch.as_tensor(np.flatnonzero(kept))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        estimator = build_network(task, schedule, targets[used], noisy(inputs[used]))
+        estimator = build(task, schedule, targets[used], noisy(inputs[used]))
     estimator.to(device)
     # the validation set's noise is drawn once, so that epochs are compared on the same task, and several times over
     # where it is small
-    times = math.ceil(VALIDATED / len(held))
-    held_z = targets[held].repeat(times, 1).to(device)
-    held_x = noisy(inputs[held].repeat(times, 1)).to(device)
+    times = math.ceil(VALIDATED / len(held)) if noise else 1
+    held_z = torch.cat([targets[held]] * times).to(device)
+    held_x = noisy(torch.cat([inputs[held]] * times)).to(device)
 
+    at_once = max(1, VALIDATED_AT_ONCE // held_x[0].numel())
     batch = min(max(SMALLEST_BATCH, math.ceil(len(used) / schedule.batches)), LARGEST_BATCH)
     peak_rate = slower * schedule.peak_rate * math.sqrt(batch / 256)
     steps = schedule.epochs * math.ceil(len(used) / batch)
@@ -171,7 +185,7 @@ def _train(
         estimator.eval()
         with torch.no_grad():
             value = float(torch.cat([
-                _loss(task, estimator, a, b) for a, b in zip(held_z.split(4096), held_x.split(4096), strict=True)
+                _loss(task, estimator, a, b) for a, b in zip(held_z.split(at_once), held_x.split(at_once), strict=True)
             ]).mean())  # fmt: skip
         # a validation that is not finite is the worst, not the end
         value = value if math.isfinite(value) else math.inf
