@@ -25,6 +25,9 @@ FIRST_CHANNELS, CHANNELS, KERNEL = 32, 64, 5
 # What is read from the frames in their places, and the size of the last hidden layer.
 PLACED_CHANNELS, PLACED, HIDDEN = 16, 64, 128
 OUTPUTS_PER_PARAMETER = 4
+# Of what was read from a trace, so much is left out at random in every step of training: 20,000 simulations would
+# otherwise be learned by heart.
+DROPOUT = 0.1
 # A spike's height in the units of the spike channel, about.
 _SPIKE_SCALE_MV = 10.0
 
@@ -128,7 +131,10 @@ class SummaryNetwork(nn.Module):
             self.placed_channels = nn.Conv1d(last, PLACED_CHANNELS, 1)
             self.placed = nn.LazyLinear(PLACED)
         self.head = nn.Sequential(
-            nn.Linear(layout.sweeps * (pooled + PLACED), HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, layout.outputs)
+            nn.Dropout(DROPOUT),
+            nn.Linear(layout.sweeps * (pooled + PLACED), HIDDEN),
+            nn.SiLU(),
+            nn.Linear(HIDDEN, layout.outputs),
         )
         with torch.no_grad():
             self(torch.zeros(2, layout.sweeps, layout.samples))  # the lazy layer learns its size

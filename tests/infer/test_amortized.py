@@ -17,7 +17,7 @@ from neurofit.infer.recovery import Recovery
 from neurofit.infer.summary_network import LAST_FRAMES, Layout, SummaryNetwork
 
 MODEL = nf.load_model("lif_tutorial")
-QUICK = replace(SCHEDULE, epochs=2, batches=8, transforms=2, hidden=16)
+QUICK = replace(SCHEDULE, density="maf", epochs=2, batches=8, transforms=2, hidden=16)
 SAMPLES, NOISE_MV = 120, 2.0
 # Each parameter has a shape of its own in the trace, so that its posterior is known in closed form.
 SHAPES = np.linalg.qr(np.random.default_rng(0).standard_normal((SAMPLES, 6)))[0].T * np.sqrt(SAMPLES) / 6
@@ -204,5 +204,7 @@ def test_figures_show_every_parameter(learned):
     theta, _, traces = cells(100, seed=8)
     recovery = learned.recovery(theta, traces, draws=50)
     for drawn in (nf.recoveryplot(recovery), nf.rankplot(recovery)):
-        assert [axes.get_title() for axes in drawn.axes] == [f"{name} ({MODEL.units[name]})" for name in MODEL.free]
-    assert nf.lossplot(learned).axes[0].get_title() == learned.reading.partition(":")[0]
+        assert [axes.get_title("left") for axes in drawn.axes] == [
+            f"{name} ({MODEL.units[name]})" for name in MODEL.free
+        ]
+    assert nf.lossplot(learned).axes[0].get_title("left") == learned.reading.partition(":")[0]

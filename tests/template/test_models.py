@@ -23,7 +23,7 @@ SMALL = (GOOD / "small.toml").read_text()
 
 
 def test_what_is_shipped_loads() -> None:
-    assert list_models() == ("hh_pospischil", "hh_pospischil_ih", "hh_tutorial", "lif")
+    assert list_models() == ("hh_pospischil", "hh_pospischil_ih", "hh_tutorial", "lif", "lif_tutorial")
     for name in list_models():
         model = load_model(name)
         assert model.name == name
