@@ -245,7 +245,7 @@ def anchors(page: str) -> set[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_somewhere(page: str) -> None:
     text = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.DOTALL | re.MULTILINE)
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+    for link in re.findall(r"""(?:\]\(|src=")([^)\s"]+)""", text):
         if "://" in link:
             continue
         path, _, anchor = link.partition("#")
