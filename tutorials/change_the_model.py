@@ -141,11 +141,12 @@ plt.show()
 
 # %%
 recording = nf.recording_from_arrays(cell, current_pa, 0.1, name="burster")
-method = nf.Method(rounds=3, simulations=2000)
-if small:
-    method = nf.Method(rounds=1, simulations=300, members=1, cases=150, schedule=nf.Schedule(epochs=12))
+method, workers = nf.Method(simulations=4000), None
+if small:  # one process: starting others takes longer than what they would do
+    schedule = nf.Schedule(density="mdn", epochs=12)
+    method, workers = nf.Method(rounds=1, simulations=200, members=1, cases=150, schedule=schedule), 1
 fits = {
-    name: nf.fit(recording, model, out=f"fits/{name}", seed=1, method=method, anyway=True)
+    name: nf.fit(recording, model, out=f"fits/{name}", seed=1, method=method, anyway=True, workers=workers)
     for name, model in (("plain", plain), ("with T", burster))
 }
 for name, fit in fits.items():
@@ -207,7 +208,7 @@ predicted = {}
 for name, model in lifs.items():
     theta = model.prior.sample(500 if small else 3000, np.random.default_rng(1))
     simulated = features(nf.simulate(model, recorded.stimulus, theta, seed=1).voltage_mv, drawn=True)
-    posterior = nf.learn_posterior(model, theta, simulated, observed, seed=1)
+    posterior = nf.learn_posterior(model, theta, simulated, observed, seed=1, workers=workers)
     again = nf.simulate(model, recorded.stimulus, posterior.sample(200, seed=1), seed=2)
     predicted[name] = features(again.voltage_mv, drawn=True)
 
@@ -226,8 +227,9 @@ for table, label, look in (
         np.array([table.column(f"{name}@{s}") for s in recorded.sweep_numbers])
         for name in ("spike_count", "first_isi", "last_isi")
     )
+    fires = np.isfinite(first).mean(axis=1) > 0.5  # two spikes or more in most draws
     panels[0].plot(step_pa, np.median(count, axis=1), look, label=label)
-    panels[1].plot(step_pa, np.nanmedian(last / first, axis=1), look, label=label)
+    panels[1].plot(step_pa[fires], np.nanmedian(last[fires] / first[fires], axis=1), look, label=label)
 panels[0].set(xlabel="current (pA)", ylabel="action potentials (median)")
 panels[1].set(xlabel="current (pA)", ylabel="last interval over first (median)")
 panels[0].legend()

@@ -59,11 +59,11 @@ for parameter in model.parameters:
 # it is `neurofit fit cell.abf --model hh_pospischil --out fits/first_cell`.
 
 # %%
-method = nf.Method()
-if small:
+method, workers = nf.Method(), None
+if small:  # one process: starting others takes longer than what they would do
     recording = recording.select([0, 3, 4, 8, 9, 12, 16], window_ms=(0, 1000))
-    method = nf.Method(rounds=2, simulations=400, members=1, cases=150, schedule=nf.Schedule(epochs=12))
-fit = nf.fit(recording, model, out="fits/first_cell", seed=1, method=method)
+    method, workers = nf.Method(rounds=2, simulations=400, members=1, cases=150, schedule=nf.Schedule(epochs=12)), 1
+fit = nf.fit(recording, model, out="fits/first_cell", seed=1, method=method, workers=workers)
 fitted, held_out = fit.split.fitted, fit.split.held_out["step 1, other sweeps"]
 
 # %% [markdown]

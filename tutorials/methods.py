@@ -144,6 +144,11 @@ fits["npe"].pairplot(truth=truth)
 # A good-looking posterior may be wrong in two ways: what is drawn from it does not behave like the cell (the predictive
 # check), or its intervals are too narrow or too wide (calibration: fresh simulations of known parameters around the
 # cell, and how often the 90 % regions hold them). Every fit makes both by itself.
+#
+# Calibration is one word for four checks. *Misshapen* means that neither a shift nor a wrong width stands out, and yet
+# some other order of truths among draws is uneven, as where a correlation is off a little. A right posterior gets a
+# word of alarm in at most one fit of twenty, so among five fits one such word is no surprise: its sentence says how
+# much the regions held, and another seed says whether it stays.
 
 # %%
 rows = {}

@@ -286,7 +286,7 @@ for name, colour in (("sbi", "C1"), ("sbi, divided by sd", "C2"), ("sbi, quantil
     axes[2].plot(shifts_mv, np.maximum(p_moved[name], 1e-3), "o-", color=colour, label=name, ms=4)
 axes[2].set(xscale="symlog", yscale="log", xlabel="mean voltage lower by (mV)", ylabel="p (0 is drawn at 0.001)")
 axes[2].axhline(LEVEL, color="0.6", ls="--")
-axes[2].legend(loc="lower left", fontsize="small")
+axes[2].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False, fontsize="small")
 plt.show()
 
 # %% [markdown]

@@ -187,6 +187,8 @@ def test_losses_that_are_not_finite_can_be_drawn() -> None:
     losses[0, 1] = np.nan
     drawn(figures.loss_figure("Round 1", losses))
     drawn(figures.loss_figure("Round 1", np.full((1, 2, 2), np.nan)))
+    losses[1, 2, 1] = np.inf  # a validation may be
+    drawn(figures.loss_figure("Round 1", losses))
     drawn(figures.nearest_figure([3.0]))
 
 

@@ -20,7 +20,8 @@ def loss_figure(title: str, losses: Array) -> Figure:
     title
         Above the figure.
     losses
-        ``[member, epoch, 2]``: training and validation loss, mean negative log-probability in nats.
+        ``[member, epoch, 2]``: training and validation loss, mean negative log-probability in nats; not drawn where it
+        is not finite, as a validation may be.
     """
     epochs = np.arange(1, losses.shape[1] + 1)
     with styled():
@@ -38,8 +39,9 @@ def loss_figure(title: str, losses: Array) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         # the first epochs fall from far above what the eye is after
         late = losses[:, len(epochs) // 10 :]
-        if np.isfinite(late).any():
-            low, high = float(np.nanmin(late)), float(np.nanmax(late))
+        finite = late[np.isfinite(late)]
+        if finite.size:
+            low, high = float(finite.min()), float(finite.max())
             axes.set_ylim(low - 0.06 * (high - low or 1), high + 0.12 * (high - low or 1))
         axes.legend(loc="upper right")
     return fig
