@@ -12,9 +12,10 @@ from neurofit.infer.potential import Potential
 from neurofit.infer.recalibration import fitting_base
 from neurofit.infer.region import Region, usable
 from neurofit.infer.summaries import Summaries
+from neurofit.infer.train import read_losses
 
 __all__ = [
     "Calibration", "Cases", "Density", "Ensemble", "Method", "Posterior", "Potential", "Region", "Schedule",
-    "Summaries", "assess", "assess_held_out", "fitting_base", "learn_posterior", "load_density", "train_ensemble",
-    "usable", "widened", "widest",
+    "Summaries", "assess", "assess_held_out", "fitting_base", "learn_posterior", "load_density", "read_losses",
+    "train_ensemble", "usable", "widened", "widest",
 ]  # fmt: skip
