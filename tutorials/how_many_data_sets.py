@@ -119,9 +119,9 @@ for axis, (name, table) in zip(axes, rejected.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# Bold is where the numbers match: right cells are rejected one time in twenty. A null of *more* data sets than were
-# observed rejects every cell, right or wrong; a null of *fewer* never rejects a right one, and of single observations
-# it hardly sees a wrong one. Neither is visible in the p-value. So: yes, match the number.
+# Bold is where the numbers match: right cells are rejected at about the level, .05. A null of *more* data sets than were
+# observed rejects nearly every cell, right or wrong; a null of *fewer* never rejects a right one, and where it is of
+# single data sets no wrong one either. Nothing of this is visible in the p-value. So: yes, match the number.
 #
 # neurofit's checks do that themselves: rows handed over are counted, and ranked among groups of as many simulations.
 
@@ -415,11 +415,11 @@ plt.show()
 
 # %% [markdown]
 # The figure is a check of its own: cells were drawn from the prior, so the mean of their posteriors has to give the
-# prior back. On the parameters' own scale a tenth of the draws lie where there is no prior, and just inside of the
-# upper bound half of what should be there is missing. Drawing again brings little of that back, for it spreads what had
-# spilled over the whole posterior: the calibration verdict, an average over all cells, need not see it, but cells near
-# the bound get posteriors that shy away from it. On the unbounded scale nothing spills, and most of what should be at
-# the bound is there.
+# prior back. (Cells that have fewer than 150 of 500 draws inside of the prior are left out.) On the parameters' own scale
+# one draw in twenty-five lies where there is no prior, and just inside of the upper bounds half of what should be there
+# is missing. Drawing again brings little of that back, for it spreads what had spilled over the whole posterior: cells
+# near a bound get posteriors that shy away from it and are too narrow. On the unbounded scale nothing spills, and most
+# of what should be at the bound is there.
 #
 # So keep bounded priors, if bounds are what you know; but train on a scale without them. In neurofit that is so for
 # every prior and method.
@@ -459,7 +459,7 @@ started = time.perf_counter()
 parts = [measured(min(online, 9600), 41 + i) for i in range(max(1, online // 9600))]
 z_all, x_all = (torch.cat(part) for part in zip(*parts, strict=True))
 a_simulation = (time.perf_counter() - started) / len(z_all)
-OFFLINE = (300, 3000) if SMALL else (500, 2000, 10_000)
+OFFLINE = (300, 3200) if SMALL else (500, 2000, 10_240)
 for n, way, epochs in (
     *((n, again_and_again, EPOCHS) for n in OFFLINE),
     (OFFLINE[-1], each_once, OFFLINE[-1] // (STEPS * BATCH)),
@@ -492,15 +492,16 @@ axis.legend(title="simulations", fontsize="small", loc="upper left", bbox_to_anc
 plt.show()
 
 # %% [markdown]
-# (*held-out loss* and calibration are those of the epoch that did best.) At the same number of gradient steps, fresh
-# simulations are never worse: they cannot be learned by heart. How much they gain depends on what they are compared
-# with: most of a nat beside 500 simulations (three at the last step), a few hundredths beside 10,000, for fifteen times
-# as many simulations. At the same number of simulations, seeing each once wastes them: training is over before the
-# network has learned.
+# (*held-out loss* and calibration are those of the epoch that did best; seconds are of a machine that others used too.)
+# At the same number of gradient steps, fresh simulations are never worse: they cannot be learned by heart. How much
+# they gain depends on what they are compared with: most of a nat beside 500 simulations (three at the last step), a few
+# hundredths beside 10,240, for fifteen times as many simulations. At the same number of simulations, seeing each once
+# wastes them: training is over before the network has learned.
 #
-# So: simulations that cost as little as learning from them may as well be fresh; those that cost seconds are used again
-# and again, with held-out ones that say when to stop. neurofit trains offline and draws the tolerances' noise afresh in
-# every epoch, which is the cheap part of being online.
+# So: use what you have simulated again and again, with held-out simulations that say when to stop, and simulate more
+# where that is early. Even here, at a fraction of a millisecond for a simulation and its statistics, fresh ones take
+# several times as long as learning from them. Online is for large networks and where the last hundredths count. neurofit
+# trains offline and draws the tolerances' noise afresh in every epoch, which is the cheap part of being online.
 
 # %% tags=["check"]
 loss, hold = budgets["held-out loss"], budgets["90 % regions hold"]
@@ -514,8 +515,9 @@ assert abs(hold.iloc[-1] - 0.9) < 0.05
 #
 # The loss is the mean of minus the log of the density that the network gives to the true parameters, in nats. Where
 # parameters are standard normal a priori, a network that has learned nothing comes to 1.42 nats a parameter, so 2.84
-# here: the grey line. Four networks: one as it should be; one that was stopped while it was falling; one that is large
-# and was trained long on 300 simulations; and one whose rate is so small that nothing happens.
+# here: the grey line. Four networks: one as it should be (of fresh simulations, from above); one that was stopped while
+# it was falling; one that is large and was trained long on 300 simulations; and one whose rate is so small that nothing
+# happens.
 
 # %%
 z, x = z_all[: OFFLINE[-1]], x_all[: OFFLINE[-1]]
@@ -529,7 +531,7 @@ figure, axes = plt.subplots(1, 4, figsize=(11, 2.8), layout="constrained")
 rows = {}
 for axis, (name, plan) in zip(axes, plans.items(), strict=True):
     if plan is None:
-        losses, last, best = curves[f"{OFFLINE[-1]:,}, again and again"]
+        losses, last, best = curves[f"{online:,}, each once"]
     else:
         last, best, losses = learn(plan[0], held, plan[1], STEPS, **plan[2])
     rows[name] = {
@@ -550,7 +552,8 @@ axes[0].legend(fontsize="x-small")
 plt.show()
 read = pd.DataFrame.from_dict(rows, orient="index")
 print(read.drop(columns="in words").round(2).to_string())
-print(read["in words"].to_string())
+for name, words in read["in words"].items():
+    print(f"{name}: {words}")
 
 # %% [markdown]
 # The words are neurofit's reading of each curve (`read_losses`; in a fit they stand in the report, and the best weights
