@@ -6,7 +6,7 @@
     raw(observed, reference)                  voltage, at every time and in what it does overall
     embedding(network, observed, reference)   what a network reads from them
     detectable_shifts(reference)              what a summary check with these simulations would notice
-    reading(result)                           outside, over-dispersed or inside
+    reading(result)                           outside, narrower, over-dispersed or inside
     rig_features(voltage)                     what names an artefact of the rig, for a summary check
     Nuisances(...).applied_to(voltage)        a rig's offset, series resistance, filter and noise, put into simulations
 

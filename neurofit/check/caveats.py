@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.check.conformal import Contest, subsets
+from neurofit.check.ranking import usual_one_by_one
 from neurofit.check.result import CheckResult, Effect
 from neurofit.check.words import number, percent
 from neurofit.scores import QuantileScores
@@ -25,8 +26,10 @@ TOO_WIDE = 100.0
 LEVEL = 0.05
 # What a warning about simulations that range too widely begins with.
 OVER_DISPERSED = "over-dispersed: "
+# What a warning about observations that are no independent draws says.
+ALIKE = "more alike than independent simulations"
 
-Reading = Literal["outside", "over-dispersed", "inside"]
+Reading = Literal["outside", "narrower", "over-dispersed", "inside"]
 
 
 def size(n: int, level: float, draws: int) -> tuple[str, ...]:
@@ -55,16 +58,21 @@ def dispersion(central: Contest, of: str, label: str) -> tuple[str, ...]:
 
 
 def reading(result: CheckResult, level: float = LEVEL) -> Reading:
-    """How a check is to be read: one of three, and never two of them.
+    """How a check is to be read: one of four, and never two of them.
 
     * ``"outside"``: the observation is unlike the simulations (p at or below the level), however widely they range.
-    * ``"over-dispersed"``: it is not, but a warning says that they range so widely that this says little: it lies too
-      near the middle of everything, or most statistics span a hundred tolerances.
-    * ``"inside"``: neither.
+    * ``"narrower"``: of several observations no more are unlike the simulations than chance makes, but together they
+      do not range as these do: they keep to one side (p at or below the level), or are too alike.
+    * ``"over-dispersed"``: not unlike, but a warning says that the simulations range so widely that this says little:
+      it lies too near the middle of everything, or most statistics span a hundred tolerances.
+    * ``"inside"``: none of these.
     """
+    alike = any(ALIKE in warning for warning in result.warnings)
     if result.p_value <= level:
-        return "outside"
-    return "over-dispersed" if any(warning.startswith(OVER_DISPERSED) for warning in result.warnings) else "inside"
+        return "narrower" if not alike and usual_one_by_one(result.p_observations, level) else "outside"
+    if any(warning.startswith(OVER_DISPERSED) for warning in result.warnings):
+        return "over-dispersed"
+    return "narrower" if alike else "inside"
 
 
 def reading_said(result: CheckResult, level: float = LEVEL) -> str:
@@ -72,6 +80,11 @@ def reading_said(result: CheckResult, level: float = LEVEL) -> str:
     found = reading(result, level)
     if found == "outside":
         return f"Outside: the cell is unlike the simulations ({result.reference}), however widely they range."
+    if found == "narrower":
+        return (
+            f"Narrower: one by one the cells lie among the simulations ({result.reference}), but together they do not "
+            "range as these do."
+        )
     if found == "inside":
         return f"Inside: the cell lies among the simulations ({result.reference})."
     why = next(w for w in result.warnings if w.startswith(OVER_DISPERSED)).removeprefix(OVER_DISPERSED)
@@ -120,7 +133,7 @@ def dependence(p: float, observations: int) -> tuple[str, ...]:
     if p > TOO_ALIKE:
         return ()
     return (
-        f"the {observations} observations are more alike than independent simulations (p = {number(p)}), as sweeps of "
+        f"the {observations} observations are {ALIKE} (p = {number(p)}), as sweeps of "
         "one cell or cells of one kind are. They were taken as one cell's, and their mean was ranked among single "
         "simulations. Sweeps of one cell belong together, in one observation with a reference of the same design",
     )

@@ -126,7 +126,7 @@ def embedding(
             words.verdict(p_value, level, n, observations, label, dependent),
             _distance(own, middle, last, observations),
             *words.individuals(p_each, level),
-            words.advice(p_value, level),
+            words.advice(p_value, level, {} if dependent else p_each),
         ),
         warnings=(
             *(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from neurofit.check import conformal
 from neurofit.check.combine import WEIGHTS, combine
@@ -56,6 +57,13 @@ def each(tests: Mapping[str, HeldOut], observations: int) -> dict[str, tuple[flo
         for name, contest in {**contests, "all": combine(contests, WEIGHTS)}.items():
             found[name].append(float(contest.p_value))
     return {name: tuple(p) for name, p in found.items()}
+
+
+def usual_one_by_one(p_each: Mapping[str, Sequence[float]], level: float) -> bool:
+    """Are no more of several observations strange on their own than chance makes, and none of them by far?"""
+    p = np.asarray(p_each.get("all", ()))
+    strange = int((p <= level).sum())
+    return len(p) > 0 and bool((p > level / len(p)).all() and binom.sf(strange - 1, len(p), level) > level)
 
 
 def numbers(contests: Mapping[str, Contest], whole: Contest, p_each: Mapping[str, tuple[float, ...]]) -> dict[str, Any]:

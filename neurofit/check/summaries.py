@@ -137,7 +137,7 @@ def summary(
             *words.effects(what, level, n, observations),
             *words.together(both, what, p_value, level),
             *words.individuals(p_each, level),
-            words.advice(p_value, level),
+            words.advice(p_value, level, {} if dependent else p_each),
         ),
         warnings=(
             *((copies_warning(given - n, given),) if n < given else ()),

@@ -138,7 +138,7 @@ def raw(
             *words.stretches(where_out, subtract_baseline, sweeps, observations),
             *words.effects(what, level, n, observations, subtract_baseline),
             *words.individuals(p_each, level),
-            words.advice(p_value, level),
+            words.advice(p_value, level, {} if dependent else p_each),
         ),
         warnings=(
             *((copies_warning(copies, n + copies),) if copies else ()),

@@ -10,6 +10,7 @@ import numpy as np
 from neurofit.check.artefacts import CONSISTENT_WITH
 from neurofit.check.inputs import Table
 from neurofit.check.joint import Joint
+from neurofit.check.ranking import usual_one_by_one
 from neurofit.check.result import Effect, Stretch
 from neurofit.scores import QuantileScores
 
@@ -24,10 +25,16 @@ def verdict(p: float, level: float, n: int, observations: int, label: str, depen
     return f"{who} {like} the simulations ({label}): p = {number(p)}, n = {n:,}."
 
 
-def advice(p: float, level: float) -> str:
-    """The last sentence: what to do."""
+def advice(p: float, level: float, p_each: Mapping[str, Sequence[float]]) -> str:
+    """The last sentence: what to do. ``p_each``: of several independent observations."""
     if p > level:
         return "A pass means that these statistics do not tell them apart, not that the model is right."
+    if usual_one_by_one(p_each, level):
+        return (
+            "One by one they lie among the simulations; together they keep to one side, as cells of one corner of the "
+            "prior do, or of one deviation that is too small to be seen in a single cell. It is the spread of the "
+            "prior that is unlike theirs before it is the model of a cell."
+        )
     return (
         "Do not trust intervals from this model for it as they stand. Look first at what is named above: "
         "it is consistent with an artefact of the recording (offset, noise, series resistance, filter) as well as "

@@ -15,9 +15,10 @@ from neurofit.infer.recalibration import fitting_base
 from neurofit.infer.recovery import Recovery
 from neurofit.infer.region import Region, usable
 from neurofit.infer.summaries import Summaries
+from neurofit.infer.train import read_losses
 
 __all__ = [
     "Amortized", "Calibration", "Cases", "Density", "Ensemble", "Method", "Posterior", "Potential", "Recovery",
     "Region", "Schedule", "Summaries", "assess", "assess_held_out", "fitting_base", "learn_amortized",
-    "learn_posterior", "load_amortized", "load_density", "train_ensemble", "usable", "widened", "widest",
+    "learn_posterior", "load_amortized", "load_density", "read_losses", "train_ensemble", "usable", "widened", "widest",
 ]  # fmt: skip
