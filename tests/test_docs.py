@@ -59,6 +59,7 @@ CHECKED = {
     "docs/robust.md": ["run", "run", "parsed"],
     "docs/simulate.md": ["run", "run"],
     "docs/templates.md": ["run", "piece", "diff"],
+    "docs/traces.md": ["run"],
     "docs/training.md": ["parsed"],
 }
 # The small size of a block that runs, in one process.

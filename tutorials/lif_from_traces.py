@@ -115,8 +115,8 @@ print(recovery.calibration.sentence())
 nf.rankplot(recovery)
 
 # %% [markdown]
-# The rank histograms show the same parameter by parameter: flat where the posterior is as wide as it should be, a valley
-# where it is too narrow, a slope where it lies to one side.
+# The rank histograms show the same parameter by parameter: flat where the posterior is as wide as it should be, a
+# valley where it is too narrow, a slope where it lies to one side.
 #
 # ## One cell
 #
@@ -183,3 +183,48 @@ for name, trace in (("a cell of this model", observed[None]), ("a cell that adap
 
 # %% tags=["check"]
 assert found.p_value <= 0.05
+
+# %% [markdown]
+# ## Beside BayesFlow
+#
+# BayesFlow 2.0.12 on its torch backend and neurofit, on the same 20,000 simulations, judged by the same 1,000 others,
+g/benchmarks/bench_lif.py`):
+#
+# BAYESFLOW_TABLE
+
+# %% [markdown]
+# ## A real recording
+#
+# A recording goes the same way; only the traces are longer. Here three sweeps of a regular-spiking cell, 750 ms each,
+# are read by a network that learned from a Hodgkin-Huxley model with twelve unknown parameters.
+
+# %%
+cell = nf.load_recording(nf.fetch_recording("regular_spiking"))
+cell = cell.select([0, 8, 14], cell.window_of(cell.stimulus.test_steps[0])).at(0.2)  # -100, 100 and 250 pA
+hh = nf.load_model("hh_pospischil")
+n = 300 if SMALL else 5000
+theta = hh.prior.sample(n, rng)
+voltage = nf.simulate(hh, cell.stimulus, theta, seed=1).voltage_mv
+kept, judged = slice(n - n // 10), slice(n - n // 10, n)
+schedule = nf.Schedule(density="nsf", epochs=1 if SMALL else 20, batches=10 if SMALL else 40, peak_rate=4e-3)
+reader = nf.learn_amortized(hh, theta[kept], voltage[kept], dt_ms=cell.dt_ms, schedule=schedule)
+print(reader.summary_network.layout)
+print(reader.recovery(theta[judged], voltage[judged]).table.round(2).to_string())
+
+# %% [markdown]
+# The layers have followed the length: one more of them, and as many frames at its end. Now the recording.
+
+# %%
+found = nf.check.embedding(reader, cell.voltage_mv, voltage[judged])
+print(f"p = {found.p_value:.3f}. {found.sentences[1]}")
+posterior = reader.posterior(cell.voltage_mv)
+print(posterior.summary()[["unit", "median", "5 %", "95 %", "contraction"]].round(3).to_string())
+again = nf.simulate(hh, cell.stimulus, posterior.sample(50, seed=1), seed=2).voltage_mv
+fig, panels = plt.subplots(3, 1, figsize=(7, 5), sharex=True, layout="constrained")
+for sweep, axes in enumerate(panels):
+    axes.plot(cell.time_ms, again[:8, sweep].T, color="tab:blue", linewidth=0.5, alpha=0.6)
+    axes.plot(cell.time_ms, cell.voltage_mv[sweep], "k", linewidth=0.9)
+    axes.set_ylabel("voltage (mV)")
+panels[-1].set_xlabel("time (ms)")
+panels[0].set_title("recording (black) and 8 draws of the posterior")
+plt.show()

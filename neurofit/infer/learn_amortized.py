@@ -21,7 +21,7 @@ from neurofit.threads import one_thread
 
 # Small batches: a network of traces learns more from many steps than from large ones. Splines: what a trace tells to a
 # twentieth of the prior's width, and only where it fires, no affine flow follows.
-SCHEDULE = Schedule(density="nsf", transforms=3, epochs=30, batches=140, peak_rate=4e-3, weight_decay=0.02)
+SCHEDULE = Schedule(density="nsf", transforms=3, epochs=50, batches=140, peak_rate=4e-3, weight_decay=0.02)
 # Simulations that set the scale of the network's inputs.
 _SCALED_ON = 1000
 

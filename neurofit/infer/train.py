@@ -29,9 +29,10 @@ VALIDATED = 1000
 VALIDATED_AT_ONCE = 1_000_000
 # So many epochs are waited for the validation at the least, however few the schedule has.
 FEWEST_EPOCHS = 5
-# What counts in the reading of a loss curve: risen since its best; falling between its last tenths; better on its own
-# simulations than on held-out ones.
+# What counts in the reading of a loss curve: risen since its best, for so many epochs at least; falling between its last
+# tenths; better on its own simulations than on held-out ones.
 RISEN_NATS, FALLING_NATS, GAP_NATS = 0.2, 0.1, 1.0
+FEWEST_RISEN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +254,9 @@ def read_losses(training: NDArray[np.float64], validation: NDArray[np.float64]) 
     """
     n, best = len(validation), int(validation.argmin())
     tail = max(3, n // 10)
-    if n >= 2 * tail and validation[-tail:].mean() - validation[best] > RISEN_NATS:
+    # what has come since the best, of the last ones: a curve that falls steeply to its end has not risen
+    since = validation[max(best + 1, n - tail) :]
+    if n >= 2 * tail and len(since) >= FEWEST_RISEN and since.mean() - validation[best] > RISEN_NATS:
         return f"overfitting after epoch {best + 1} of {n}; the weights of that epoch were kept"
     falling = n < 2 * tail or validation[-2 * tail : -tail].mean() - validation[-tail:].mean() > FALLING_NATS
     state = "still falling at the end" if falling else "converged"

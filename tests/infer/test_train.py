@@ -229,6 +229,7 @@ def curve(n, fall, end=0.0):
         (curve(60, 40, -3), curve(60, 40), "still falling at the end, but 3.0 nats better"),
         (curve(60, 5), np.append(curve(60, 5)[:-3], [0.5, 0.5, 0.5]), "overfitting after epoch 57"),
         (curve(60, 5, -3), curve(60, 5) + 0.03 * np.clip(np.arange(60) - 20, 0, None), "overfitting after epoch 2"),
+        (curve(10, 4, -3), curve(10, 4), "still falling at the end, but 3.0 nats better"),
         (curve(3, 1), curve(3, 1), "still falling"),
         (curve(2, 1), curve(2, 1), "still falling"),
         (np.zeros(1), np.zeros(1), "still falling"),
