@@ -119,9 +119,9 @@ for axis, (name, table) in zip(axes, rejected.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# Bold is where the numbers match: right cells are rejected at about the level, .05. A null of *more* data sets than were
-# observed rejects nearly every cell, right or wrong; a null of *fewer* never rejects a right one, and where it is of
-# single data sets no wrong one either. Nothing of this is visible in the p-value. So: yes, match the number.
+# Bold is where the numbers match: right cells are rejected at about the level, .05. A null of *more* data sets than
+# were observed rejects nearly every cell, right or wrong; a null of *fewer* never rejects a right one, and where it is
+# of single data sets no wrong one either. Nothing of this is visible in the p-value. So: yes, match the number.
 #
 # neurofit's checks do that themselves: rows handed over are counted, and ranked among groups of as many simulations.
 
@@ -415,11 +415,11 @@ plt.show()
 
 # %% [markdown]
 # The figure is a check of its own: cells were drawn from the prior, so the mean of their posteriors has to give the
-# prior back. (Cells that have fewer than 150 of 500 draws inside of the prior are left out.) On the parameters' own scale
-# one draw in twenty-five lies where there is no prior, and just inside of the upper bounds half of what should be there
-# is missing. Drawing again brings little of that back, for it spreads what had spilled over the whole posterior: cells
-# near a bound get posteriors that shy away from it and are too narrow. On the unbounded scale nothing spills, and most
-# of what should be at the bound is there.
+# prior back. (Cells that have fewer than 150 of 500 draws inside of the prior are left out.) On the parameters' own
+# scale one draw in twenty-five lies where there is no prior, and just inside of the upper bounds half of what should be
+# there is missing. Drawing again brings little of that back, for it spreads what had spilled over the whole posterior:
+# cells near a bound get posteriors that shy away from it. On the unbounded scale nothing spills, and most of what
+# should be at the bound is there.
 #
 # So keep bounded priors, if bounds are what you know; but train on a scale without them. In neurofit that is so for
 # every prior and method.
@@ -499,9 +499,9 @@ plt.show()
 # wastes them: training is over before the network has learned.
 #
 # So: use what you have simulated again and again, with held-out simulations that say when to stop, and simulate more
-# where that is early. Even here, at a fraction of a millisecond for a simulation and its statistics, fresh ones take
-# several times as long as learning from them. Online is for large networks and where the last hundredths count. neurofit
-# trains offline and draws the tolerances' noise afresh in every epoch, which is the cheap part of being online.
+# where that is early. Even here, where a simulation takes less than a millisecond, fresh ones take several times as
+# long as learning from them. Online is for large networks, and where the last hundredths count. neurofit trains offline
+# and draws the tolerances' noise afresh in every epoch, which is the cheap part of being online.
 
 # %% tags=["check"]
 loss, hold = budgets["held-out loss"], budgets["90 % regions hold"]
