@@ -416,8 +416,8 @@ plt.show()
 # %% [markdown]
 # The figure is a check of its own: cells were drawn from the prior, so the mean of their posteriors has to give the
 # prior back. (Cells that have fewer than 150 of 500 draws inside of the prior are left out.) On the parameters' own
-# scale one draw in twenty-five lies where there is no prior, and just inside of the upper bounds half of what should be
-# there is missing. Drawing again brings little of that back, for it spreads what had spilled over the whole posterior:
+# scale one draw in twenty-five lies where there is no prior, and just inside of the upper bounds nearly half of what
+# should be there is missing. Drawing again brings little of that back, for it spreads what had spilled over the whole posterior:
 # cells near a bound get posteriors that shy away from it. On the unbounded scale nothing spills, and most of what
 # should be at the bound is there.
 #
@@ -499,7 +499,7 @@ plt.show()
 # wastes them: training is over before the network has learned.
 #
 # So: use what you have simulated again and again, with held-out simulations that say when to stop, and simulate more
-# where that is early. Even here, where a simulation takes less than a millisecond, fresh ones take several times as
+# where that is early. Even here, where a simulation takes less than a millisecond, fresh ones take about ten times as
 # long as learning from them. Online is for large networks, and where the last hundredths count. neurofit trains offline
 # and draws the tolerances' noise afresh in every epoch, which is the cheap part of being online.
 
