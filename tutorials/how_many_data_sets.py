@@ -417,9 +417,9 @@ plt.show()
 # The figure is a check of its own: cells were drawn from the prior, so the mean of their posteriors has to give the
 # prior back. (Cells that have fewer than 150 of 500 draws inside of the prior are left out.) On the parameters' own
 # scale one draw in twenty-five lies where there is no prior, and just inside of the upper bounds nearly half of what
-# should be there is missing. Drawing again brings little of that back, for it spreads what had spilled over the whole posterior:
-# cells near a bound get posteriors that shy away from it. On the unbounded scale nothing spills, and most of what
-# should be at the bound is there.
+# should be there is missing. Drawing again brings little of that back, for it spreads what had spilled over the whole
+# posterior: cells near a bound get posteriors that shy away from it. On the unbounded scale nothing spills, and most of
+# what should be at the bound is there.
 #
 # So keep bounded priors, if bounds are what you know; but train on a scale without them. In neurofit that is so for
 # every prior and method.
