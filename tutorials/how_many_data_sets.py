@@ -348,7 +348,7 @@ wrong = table.drop(columns=list(table.filter(like="right")))
 by_outputs, by_layers = (wrong.filter(like=each).mean(axis=1) for each in (": outputs", ": with layers"))
 assert (by_outputs[[1, 2]] <= 0.12).all()
 assert (by_outputs[4:] >= 0.25).all()
-assert (by_layers >= 0.3).all()
+assert (by_layers >= 0.25).all()
 
 # %% [markdown]
 # ## 4. Bounded or unbounded priors
