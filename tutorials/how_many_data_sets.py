@@ -52,7 +52,7 @@ def simulated(theta, seed, gain=1.0, offset_mv=0.0, sweeps=1):
 
 
 def statistics(voltage_mv):
-    """The seven statistics of the sbi tutorial [cell, sweep and statistic]."""
+    """Table of the seven statistics of the sbi tutorial, a row for each cell."""
     return nf.seven_statistics(voltage_mv, nf.Stimulus(np.repeat(current_pa, voltage_mv.shape[1], axis=0), dt_ms=0.1))
 
 
@@ -79,9 +79,6 @@ width = np.median(cdist(z_reference, z_reference))
 
 def kernel(a, b):
     return np.exp(-cdist(a, b, "sqeuclidean") / (2 * width**2))
-
-
-among = kernel(z_reference, z_reference)
 
 
 def mmds(rows, sets):
@@ -120,7 +117,7 @@ plt.show()
 
 # %% [markdown]
 # Bold is where the numbers match: right cells are rejected at about the level, .05. A null of *more* data sets than
-# were observed rejects nearly every cell, right or wrong; a null of *fewer* never rejects a right one, and where it is
+# were observed rejects nearly every set, right or wrong; a null of *fewer* never rejects a right one, and where it is
 # of single data sets no wrong one either. Nothing of this is visible in the p-value. So: yes, match the number.
 #
 # neurofit's checks do that themselves: rows handed over are counted, and ranked among groups of as many simulations.
