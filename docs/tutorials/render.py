@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import sys
 import tempfile
 import time
@@ -59,7 +58,7 @@ def page(name: str, cells: list[Any]) -> str:
             parts.append(f"```text\n{said.rstrip()}\n```")
     size = "the small size of the tests" if os.environ.get("NEUROFIT_TUTORIAL") == "small" else "full size"
     source = f"*This page is [tutorials/{name}.py](../../tutorials/{name}.py), run at {size}.*"
-    return re.sub(r"\n{3,}", "\n\n", "\n\n".join([parts[0], source, *parts[1:]])) + "\n"
+    return "\n\n".join([parts[0], source, *parts[1:]]) + "\n"
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ VALIDATED = 1000
 VALIDATED_AT_ONCE = 1_000_000
 # So many epochs are waited for the validation at the least, however few the schedule has.
 FEWEST_EPOCHS = 5
-# What counts in the reading of a loss curve: risen since its best, for so many epochs at least; falling between its last
-# tenths; better on its own simulations than on held-out ones.
+# What counts in the reading of a loss curve: risen since its best, for so many epochs at least; falling between its
+# last tenths; better on its own simulations than on held-out ones.
 RISEN_NATS, FALLING_NATS, GAP_NATS = 0.2, 0.1, 1.0
 FEWEST_RISEN = 3
 

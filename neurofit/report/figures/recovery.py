@@ -65,7 +65,8 @@ def rank_figure(labels: Sequence[str], ranks: Array) -> Figure:
         for j, (axes, label) in enumerate(zip(panels, labels, strict=False)):
             counts, edges = np.histogram(ranks[:, j], BARS, (0, 1))
             outside = (counts < low) | (counts > high)
-            axes.axhspan(low, high, color=INK, alpha=0.08, linewidth=0)
+            for edge in (low, high):
+                axes.axhline(edge, color=INK, linewidth=0.8, linestyle=":", zorder=3)
             axes.bar(
                 edges[:-1], counts, 1 / BARS, align="edge", edgecolor="white", linewidth=0.5,
                 color=np.where(outside, MISSED, FITTED),
