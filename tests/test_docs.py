@@ -68,6 +68,7 @@ FIT_OPTIONS = ["--anyway", "--workers", "1"]
 SMALL = {
     "hh_pospischil": "lif",
     'out="fits/cell", seed=1': 'out="fits/cell", seed=1, method=METHOD, anyway=True, workers=1',
+    "--out sims/mine": "--out sims/mine --simulations 400",
     "200000": "400",
     "200_000": "400",
     "10_000": "400",
