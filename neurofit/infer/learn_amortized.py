@@ -14,14 +14,14 @@ from neurofit.infer.method import Schedule
 from neurofit.infer.networks import Task, build_network
 from neurofit.infer.summary_network import OUTPUTS_PER_PARAMETER, Kind, Layout, SummaryNetwork, as_traces
 from neurofit.infer.train import train
-from neurofit.infer.valid import METHOD, SEED, require_one
+from neurofit.infer.valid import METHOD, SEED, number, require_one
 from neurofit.progress import Progress, Silent, Terminal
 from neurofit.template import Model
 from neurofit.threads import one_thread
 
 # Small batches: a network of traces learns more from many steps than from large ones. Splines: what a trace tells to a
 # twentieth of the prior's width, and only where it fires, no affine flow follows.
-SCHEDULE = Schedule(density="nsf", transforms=3, epochs=50, batches=140, peak_rate=4e-3, weight_decay=0.02)
+SCHEDULE = Schedule(density="nsf", transforms=3, epochs=40, batches=140, peak_rate=4e-3, weight_decay=0.02)
 # Simulations that set the scale of the network's inputs.
 _SCALED_ON = 1000
 
@@ -32,6 +32,7 @@ def learn_amortized(
     voltage_mv: ArrayLike,
     *,
     dt_ms: float,
+    noise_sd_mv: float = 0.0,
     network: Kind | nn.Module = "recurrent",
     outputs: int | None = None,
     schedule: Schedule = SCHEDULE,
@@ -52,9 +53,12 @@ def learn_amortized(
         ``[simulation, parameter]`` in the template's units: draws of the model's prior.
     voltage_mv
         ``[simulation, sweep, time]``, or ``[simulation, time]`` of one sweep, in mV, with everything that a recording
-        has (noise, offset): the network knows no other traces.
+        has (offset, filter, coloured noise): the network knows no other traces.
     dt_ms
         Sampling interval.
+    noise_sd_mv
+        White observation noise that the recordings have and the simulations do not. It is added anew in each epoch, so
+        that no trace is seen twice and fewer are learned by heart.
     network
         ``"convolutional"``, ``"recurrent"`` (see :class:`neurofit.infer.summary_network.Layout`, whose layers follow
         from length and sampling), or a torch module ``[row, sweep, time]`` -> ``[row, summary]``.
@@ -87,6 +91,7 @@ def learn_amortized(
     (10, 6)
     """
     require_one("seed", seed, SEED, "learn_amortized")
+    require_one("noise_sd_mv", noise_sd_mv, number("of mV, 0 or more", lambda x: x >= 0), "learn_amortized")
     values = model.array(theta)
     require_one("simulations", len(values), METHOD["simulations"], "learn_amortized")
     shape = np.shape(voltage_mv)
@@ -115,7 +120,7 @@ def learn_amortized(
     with one_thread(), progress.bar("Learning from traces", schedule.epochs) as advance:
         trained = train(
             model.prior.to_unbounded(values), traces, held, lambda rows: rows, schedule, seed,
-            progress=advance, noise=False, build=build,
+            progress=advance, noise_sd=noise_sd_mv, build=build,
         )  # fmt: skip
     joint: Joint = trained.estimator
     losses = np.column_stack([trained.training, trained.validation])

@@ -27,7 +27,7 @@ PLACED_CHANNELS, PLACED, HIDDEN = 16, 64, 128
 OUTPUTS_PER_PARAMETER = 4
 # Of what was read from a trace, so much is left out at random in every step of training: 20,000 simulations would
 # otherwise be learned by heart.
-DROPOUT = 0.1
+DROPOUT = 0.05
 # A spike's height in the units of the spike channel, about.
 _SPIKE_SCALE_MV = 10.0
 

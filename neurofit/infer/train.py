@@ -68,7 +68,7 @@ def train(
     task: Task = "density",
     progress: Progress | None = None,
     *,
-    noise: bool = True,
+    noise_sd: float = 1.0,
     build: Build = build_network,
 ) -> Trained:
     """Learn from ``z`` and ``encode(deviations + noise)`` what the task says.
@@ -78,7 +78,8 @@ def train(
     z
         ``[simulation, parameter]``, unbounded.
     deviations
-        ``[simulation, summary]`` in tolerances; standard normal noise is added anew in each epoch.
+        ``[simulation, summary]`` in tolerances, or inputs of another kind ``[simulation, ...]``; normal noise is added
+        anew in each epoch.
     held
         Positions of the simulations that are only used to validate.
     encode
@@ -89,8 +90,8 @@ def train(
         Of :mod:`~neurofit.infer.networks`.
     progress
         Called with ``(epoch, text)`` after each epoch; with the schedule's last where training ends early.
-    noise
-        Without it, ``deviations`` may be inputs of any kind and shape ``[simulation, ...]``.
+    noise_sd
+        Of the noise.
     build
         Makes the network.
 
@@ -106,7 +107,7 @@ def train(
         raise TrainingError(f"The parameters of simulation {int(np.argwhere(~np.isfinite(z))[0, 0])} are not finite.")
     for slower in (1.0, 0.1):
         with contextlib.suppress(_Diverged):
-            return _train(z, deviations, held, encode, schedule, seed, task, slower, progress, noise, build)
+            return _train(z, deviations, held, encode, schedule, seed, task, slower, progress, noise_sd, build)
     raise TrainingError(
         "The network's loss was not finite, at the learning rate of the schedule and at a tenth of it. "
         "The simulations are kept, and the same command goes on from them, to the same end: try another seed, density "
@@ -128,7 +129,7 @@ def _train(
     task: Task,
     slower: float,
     progress: Progress | None,
-    noise: bool,
+    noise_sd: float,
     build: Build,
 ) -> Trained:
     device = training_device()
@@ -138,7 +139,7 @@ def _train(
     inputs = torch.tensor(deviations, dtype=torch.float32)
 
     def noisy(rows: Tensor) -> Tensor:
-        return encode(rows + torch.randn(rows.shape, generator=rng) if noise else rows)
+        return encode(rows + noise_sd * torch.randn(rows.shape, generator=rng) if noise_sd else rows)
 
     kept = np.ones(len(z), dtype=bool)
     kept[held] = False
@@ -149,7 +150,7 @@ def _train(
     estimator.to(device)
     # the validation set's noise is drawn once, so that epochs are compared on the same task, and several times over
     # where it is small
-    times = math.ceil(VALIDATED / len(held)) if noise else 1
+    times = math.ceil(VALIDATED / len(held)) if noise_sd else 1
     held_z = torch.cat([targets[held]] * times).to(device)
     held_x = noisy(torch.cat([inputs[held]] * times)).to(device)
 
