@@ -117,7 +117,12 @@ def learn_amortized(
     order = np.random.default_rng(seed).permutation(len(values))
     held = np.sort(order[: max(10, round(schedule.validation * len(values)))])
     progress: Progress = Terminal() if show_progress else Silent()
-    with one_thread(), progress.bar("Learning from traces", schedule.epochs) as advance:
+    with (
+        one_thread(),
+        torch.random.fork_rng(devices=[]),
+        progress.bar("Learning from traces", schedule.epochs) as advance,
+    ):
+        torch.manual_seed(seed)  # what is left out at random in each step
         trained = train(
             model.prior.to_unbounded(values), traces, held, lambda rows: rows, schedule, seed,
             progress=advance, noise_sd=noise_sd_mv, build=build,
