@@ -12,7 +12,7 @@ from neurofit.errors import BadInput
 from neurofit.infer.amortized import Amortized, Joint
 from neurofit.infer.method import Schedule
 from neurofit.infer.networks import Task, build_network
-from neurofit.infer.summary_network import DROPOUT, OUTPUTS_PER_PARAMETER, Kind, Layout, SummaryNetwork, as_traces
+from neurofit.infer.summary_network import OUTPUTS_PER_PARAMETER, Kind, Layout, SummaryNetwork, as_traces
 from neurofit.infer.train import train
 from neurofit.infer.valid import METHOD, SEED, number, require_one
 from neurofit.progress import Progress, Silent, Terminal
@@ -21,7 +21,7 @@ from neurofit.threads import one_thread
 
 # Small batches: a network of traces learns more from many steps than from large ones. Splines: what a trace tells to a
 # twentieth of the prior's width, and only where it fires, no affine flow follows.
-SCHEDULE = Schedule(density="nsf", transforms=3, epochs=50, batches=140, peak_rate=4e-3, weight_decay=0.02)
+SCHEDULE = Schedule(density="nsf", transforms=3, epochs=40, batches=140, peak_rate=4e-3, weight_decay=0.02)
 # Simulations that set the scale of the network's inputs.
 _SCALED_ON = 1000
 
@@ -106,7 +106,7 @@ def learn_amortized(
     sweeps, samples = traces.shape[1:]
     k = outputs or OUTPUTS_PER_PARAMETER * len(model.free)
     if not isinstance(network, nn.Module):
-        layout = Layout.of(network, sweeps, samples, dt_ms, k, dropout=0.0 if noise_sd_mv else DROPOUT)
+        layout = Layout.of(network, sweeps, samples, dt_ms, k)
 
     def build(task: Task, schedule: Schedule, z: Tensor, x: Tensor) -> nn.Module:
         summary = network if isinstance(network, nn.Module) else SummaryNetwork.for_traces(layout, x[:_SCALED_ON])

@@ -25,10 +25,9 @@ FIRST_CHANNELS, CHANNELS, KERNEL = 32, 64, 5
 # What is read from the frames in their places, and the size of the last hidden layer.
 PLACED_CHANNELS, PLACED, HIDDEN = 16, 64, 128
 OUTPUTS_PER_PARAMETER = 4
-# Of what was read from a trace that is the same in every epoch, so much is left out at random in every step of
-# training: 20,000 simulations would otherwise be learned by heart. (Where noise is drawn anew that is not needed, and
-# costs: what is left out widens the posterior of a parameter that a trace tells well.)
-DROPOUT = 0.1
+# Of what was read from a trace, so much is left out at random in every step of training: 20,000 simulations would
+# otherwise be learned by heart.
+DROPOUT = 0.05
 # A spike's height in the units of the spike channel, about.
 _SPIKE_SCALE_MV = 10.0
 
@@ -48,8 +47,6 @@ class Layout:
         Of each convolution.
     outputs
         Numbers that come out.
-    dropout
-        Share of what was read that is left out at random in training.
     """
 
     kind: Kind
@@ -59,10 +56,9 @@ class Layout:
     strides: tuple[int, ...]
     channels: tuple[int, ...]
     outputs: int
-    dropout: float = 0.0
 
     @classmethod
-    def of(cls, kind: Kind, sweeps: int, samples: int, dt_ms: float, outputs: int, dropout: float = 0.0) -> Layout:
+    def of(cls, kind: Kind, sweeps: int, samples: int, dt_ms: float, outputs: int) -> Layout:
         """What suits traces of this length and sampling.
 
         The first layer steps through the trace by about 1.6 ms, twice as wide: a spike is seen by it as a whole, at
@@ -88,7 +84,7 @@ class Layout:
             kernels.append(KERNEL)
             channels.append(CHANNELS)
             frames = -(-frames // strides[-1])
-        return cls(kind, sweeps, samples, tuple(kernels), tuple(strides), tuple(channels), outputs, dropout)
+        return cls(kind, sweeps, samples, tuple(kernels), tuple(strides), tuple(channels), outputs)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Layout:
@@ -135,7 +131,7 @@ class SummaryNetwork(nn.Module):
             self.placed_channels = nn.Conv1d(last, PLACED_CHANNELS, 1)
             self.placed = nn.LazyLinear(PLACED)
         self.head = nn.Sequential(
-            nn.Dropout(layout.dropout),
+            nn.Dropout(DROPOUT),
             nn.Linear(layout.sweeps * (pooled + PLACED), HIDDEN),
             nn.SiLU(),
             nn.Linear(HIDDEN, layout.outputs),
