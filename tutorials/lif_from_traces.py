@@ -194,7 +194,7 @@ assert found.p_value <= 0.05
 # minutes, two weeks in all. So BayesFlow's network is given strides, options of its own, which leave 63 steps. And
 # neurofit draws the observation noise anew in each epoch, where BayesFlow's offline training has it once.
 #
-# | parameter | NRMSE: BayesFlow | neurofit | calibration error: BayesFlow | neurofit | contraction: BayesFlow | neurofit |
+# | | NRMSE: BayesFlow | neurofit | calibration error: BayesFlow | neurofit | contraction: BayesFlow | neurofit |
 # |---|---|---|---|---|---|---|
 # | V_th | 0.085 | 0.086 | 0.037 | 0.014 | 0.993 | 0.995 |
 # | tau_m | 0.317 | 0.275 | 0.037 | 0.014 | 0.910 | 0.937 |
@@ -205,8 +205,9 @@ assert found.p_value <= 0.05
 # | training, processor time | 2,538 s | 424 s | | | | |
 #
 # neurofit learns six times as fast, and of all its checks none finds the posterior off: 90 % regions hold the true
-# parameters of 90 % of the cells. BayesFlow's hold 94 %: too wide. The reset is where BayesFlow is better, as it keeps
-# more of the time between a spike and what follows. Calibration errors differ by chance by about 0.01.
+# parameters of 90 % of the cells. BayesFlow's hold 94 %: too wide. BayesFlow is better at the reset, which is known to a
+# tenth of a mV by both; membrane time constant and leak conductance are known better here. Calibration errors differ by
+# about 0.01 by chance.
 
 # %% [markdown]
 # ## A real recording
