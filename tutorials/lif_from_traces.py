@@ -205,8 +205,8 @@ assert found.p_value <= 0.05
 # | training, processor time | 2,538 s | 424 s | | | | |
 #
 # neurofit learns six times as fast, and of all its checks none finds the posterior off: 90 % regions hold the true
-# parameters of 90 % of the cells. BayesFlow's hold 94 %: too wide. BayesFlow is better at the reset, which is known to a
-# tenth of a mV by both; membrane time constant and leak conductance are known better here. Calibration errors differ by
+# parameters of 90 % of the cells. BayesFlow's hold 94 %: too wide. BayesFlow is better at the reset, which both know
+# to a tenth of a mV; membrane time constant and leak conductance are known better here. Calibration errors differ by
 # about 0.01 by chance.
 
 # %% [markdown]
