@@ -52,7 +52,8 @@ def test_the_loop_over_neurons_is_vectorised(
     # everything is written, with the real flags, but only what is looked at is compiled
     monkeypatch.setenv("CXX", wrapped_compiler(tmp_path, TOUCH))
     monkeypatch.setenv("NEUROFIT_CACHE", str(tmp_path))
-    project = compile_for(replace(load_model(name), precision=precision), steps(0)).directory
+    model = replace(load_model(name), precision=precision)
+    project = compile_for(model, Stimulus(steps(0).current_pa, max(0.1, model.dt_ms))).directory
     for unit in ("cells_stateupdater_codeobject", "cells_run_regularly_1_codeobject"):
         reported, loop = vectorised_loops(project, unit)
         assert loop in reported, unit
