@@ -53,7 +53,7 @@ def test_every_command_has_help(command: str) -> None:
 def test_models() -> None:
     listed = run("models")
     assert listed.exit_code == 0
-    names = ["hh_pospischil", "hh_pospischil_ih", "hh_tutorial", "lif"]
+    names = ["hh_pospischil", "hh_pospischil_ih", "hh_tutorial", "lif", "lif_tutorial"]
     assert re.findall(r"^\w+", listed.output, re.MULTILINE) == names
     assert "dv/dt" in run("models", "show", "lif").output
     checked = run("models", "check", "hh_pospischil")
