@@ -73,7 +73,7 @@ plt.show()
 print(f"{len(voltage):,} cells, {(voltage > 0).sum(axis=1).mean():.0f} spikes each on average")
 
 # %% [markdown]
-# They take half a second; the notebook's loop in Python takes 3 ms for each.
+# They take half a second; the notebook's loop in Python takes 4 ms for each.
 #
 # ## Learning
 #

@@ -23,6 +23,8 @@ TUTORIALS = PAGES.parents[1] / "tutorials"
 
 
 def main() -> None:
+    # rich says so wherever a bar is drawn in a notebook
+    os.environ.setdefault("PYTHONWARNINGS", 'ignore:install "ipywidgets"')
     for name in sys.argv[1:] or sorted(path.stem for path in TUTORIALS.glob("*.py")):
         started = time.perf_counter()
         notebook = jupytext.read(TUTORIALS / f"{name}.py")
