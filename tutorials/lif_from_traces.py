@@ -249,8 +249,8 @@ panels[0].set_title("recording (black) and 8 draws of the posterior")
 plt.show()
 
 # %% [markdown]
-# The check finds nothing unlike the simulations, and yet the draws are poor: some stop firing, most come late. A network
-# sees what it was trained to read, and 4,500 simulations of a wide prior teach it resistance and rest better than firing.
-# The [fit of the same cell](first_cell.md) looks at features, spends its simulations around the cell, and rejects this
-# model for it, with reasons. So: raw traces and one network where there are many cells, short traces or simulations
-# without end; a fit where there is one cell and a question about its model.
+# The check finds nothing unlike the simulations, and yet the draws are poor: some stop firing, most come late. A
+# network sees what it was trained to read, and 4,500 simulations of a wide prior teach it resistance and rest better
+# than firing. The [fit of the same cell](first_cell.md) looks at features, spends its simulations around the cell, and
+# rejects this model for it, with reasons. So: raw traces and one network where there are many cells, short traces or
+# simulations without end; a fit where there is one cell and a question about its model.
