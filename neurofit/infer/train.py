@@ -69,7 +69,7 @@ def train(
     progress: Progress | None = None,
     *,
     noise_sd: float = 1.0,
-    build: Build = build_network,
+    build: Build | None = None,
 ) -> Trained:
     """Learn from ``z`` and ``encode(deviations + noise)`` what the task says.
 
@@ -93,7 +93,7 @@ def train(
     noise_sd
         Of the noise.
     build
-        Makes the network.
+        Makes the network, in place of sbi's.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _train(
     slower: float,
     progress: Progress | None,
     noise_sd: float,
-    build: Build,
+    build: Build | None,
 ) -> Trained:
     device = training_device()
     rng = torch.Generator().manual_seed(seed)
@@ -146,7 +146,7 @@ def _train(
     used = torch.as_tensor(np.flatnonzero(kept))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        estimator = build(task, schedule, targets[used], noisy(inputs[used]))
+        estimator = (build or build_network)(task, schedule, targets[used], noisy(inputs[used]))
     estimator.to(device)
     # the validation set's noise is drawn once, so that epochs are compared on the same task, and several times over
     # where it is small

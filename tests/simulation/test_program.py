@@ -189,7 +189,7 @@ def processes_with(marker: str) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="needs /proc to see what is left")
 def test_ctrl_c_leaves_nothing_behind(fake: Callable[[str], Program], tmp_path: Path) -> None:
     # a program that has started another one, as make does with compilers
-    program = fake(f"touch {tmp_path}/started; sleep 100 & sleep 100; exit 0")
+    program = fake(f"sleep 100 & touch {tmp_path}/started; sleep 100; exit 0")
     temporary = tmp_path / "interrupted"
     temporary.mkdir()
     code = f"""
