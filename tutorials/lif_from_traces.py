@@ -191,7 +191,7 @@ assert found.p_value <= 0.05
 # BayesFlow 2.0.12 on its torch backend, on the same 20,000 simulations (and 1,000 to validate with), judged by the same
 # 1,000 others, one processor core each (`tests/benchmarks/bench_lif.py`). Two things differ. The notebook's own network
 # sends two recurrent units through all 1,000 samples; on that backend and a processor one batch takes more than three
-# minutes, two weeks in all. So BayesFlow's network is given strides, options of its own, which leave 63 steps. And
+# minutes, over two weeks in all. So BayesFlow's network is given strides, options of its own, which leave 63 steps. And
 # neurofit draws the observation noise anew in each epoch, where BayesFlow's offline training has it once.
 #
 # | | NRMSE: BayesFlow | neurofit | calibration error: BayesFlow | neurofit | contraction: BayesFlow | neurofit |

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
 from neurofit.errors import BadInput
@@ -23,8 +20,9 @@ from neurofit.infer.networks import Networks, build_network
 from neurofit.infer.posterior import Posterior
 from neurofit.infer.recovery import Recovery
 from neurofit.infer.region import Region
-from neurofit.infer.summary_network import Layout, SummaryNetwork, as_traces
+from neurofit.infer.summary_network import Layout, SummaryNetwork, as_traces, require_a_trace_each
 from neurofit.infer.valid import DRAWS, SEED, require_one
+from neurofit.infer.weights import load_weights, save_weights
 from neurofit.template import Model
 from neurofit.threads import one_thread
 
@@ -106,8 +104,7 @@ class Amortized:
             raise BadInput(
                 "a posterior is of one trace", where="Amortized.posterior", expected="one trace", found=f"{len(x)}"
             )
-        networks = Networks(self.networks.members, x, self.networks.z, "density", self.networks.schedule)
-        return Posterior(self.model, Density(networks), Region())
+        return Posterior(self.model, Density(replace(self.networks, x=x)), Region())
 
     def sample(self, voltage_mv: ArrayLike, n: int = 1000, seed: int = 0) -> Array:
         """``[row, draw, parameter]`` in the template's units: ``n`` draws of each trace's posterior."""
@@ -134,15 +131,9 @@ class Amortized:
         draws
             Of each trace's posterior.
         """
-        truths = self.model.array(theta)
-        drawn = self.sample(voltage_mv, draws, seed)
-        if len(truths) != len(drawn):
-            raise BadInput(
-                "parameters and traces do not go together",
-                where="Amortized.recovery",
-                expected=f"{len(drawn)} rows of parameters",
-                found=str(len(truths)),
-            )
+        truths, traces = self.model.array(theta), as_traces(voltage_mv, self.sweeps, self.samples)
+        require_a_trace_each(truths, traces, "Amortized.recovery")
+        drawn = self.sample(traces, draws, seed)
         prior = self.model.prior
         z = prior.to_unbounded(drawn.reshape(-1, len(prior))).reshape(drawn.shape).swapaxes(0, 1)
         calibration = assess(z, prior.to_unbounded(truths), prior.names, seed=seed)
@@ -178,9 +169,7 @@ class Amortized:
             "reading": self.reading,
         }
         file = Path(path)
-        file.write_bytes(
-            as_bytes({k: t.contiguous() for k, t in weights.items()}, metadata={"neurofit": json.dumps(description)})
-        )
+        save_weights(file, weights, description)
         return file
 
 
@@ -192,12 +181,7 @@ def load_amortized(path: str | Path, model: Model) -> Amortized:
     BadInput
         If the file is no such file, of another version, or of another template.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            told = json.loads((file.metadata() or {}).get("neurofit", "{}"))
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise BadInput("this is not a file of network weights", where=Path(path), found=str(error)) from error
+    weights, told = load_weights(path)
     for what, expected, found in (
         ("is of another version of neurofit", f"format {FORMAT}", f"format {told.get('format')}"),
         ("was learned for another template", model.sha256, told.get("equations")),

@@ -15,7 +15,7 @@ from neurofit.infer.method import Schedule
 from neurofit.infer.networks import SAMPLED, Networks, Task
 from neurofit.infer.potential import Potential
 from neurofit.infer.summaries import Summaries
-from neurofit.infer.train import Trained, train, training_device
+from neurofit.infer.train import Trained, held_among, train, training_device
 from neurofit.workers import Report, side_by_side
 
 # Simulated parameters that a sampler may start from.
@@ -93,7 +93,7 @@ def train_ensemble(
         summaries = summaries.as_numbers()
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(z))
-    held = np.sort(order[: max(10, round(schedule.validation * len(z)))])
+    held = held_among(order, schedule)
     seeds = rng.integers(2**31, size=members)
     at_once = workers if training_device().type == "cpu" else 1
     trained: list[Trained] = side_by_side(

@@ -8,12 +8,18 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from neurofit.errors import BadInput
 from neurofit.infer.amortized import Amortized, Joint
 from neurofit.infer.method import Schedule
 from neurofit.infer.networks import Task, build_network
-from neurofit.infer.summary_network import OUTPUTS_PER_PARAMETER, Kind, Layout, SummaryNetwork, as_traces
-from neurofit.infer.train import train
+from neurofit.infer.summary_network import (
+    OUTPUTS_PER_PARAMETER,
+    Kind,
+    Layout,
+    SummaryNetwork,
+    as_traces,
+    require_a_trace_each,
+)
+from neurofit.infer.train import held_among, train
 from neurofit.infer.valid import METHOD, SEED, number, require_one
 from neurofit.progress import Progress, Silent, Terminal
 from neurofit.template import Model
@@ -96,13 +102,7 @@ def learn_amortized(
     require_one("simulations", len(values), METHOD["simulations"], "learn_amortized")
     shape = np.shape(voltage_mv)
     traces = as_traces(voltage_mv, shape[1] if len(shape) == 3 else 1, shape[-1] if shape else 0)
-    if len(traces) != len(values):
-        raise BadInput(
-            "parameters and traces do not go together",
-            where="learn_amortized",
-            expected=f"{len(values)} traces",
-            found=str(len(traces)),
-        )
+    require_a_trace_each(values, traces, "learn_amortized")
     sweeps, samples = traces.shape[1:]
     k = outputs or OUTPUTS_PER_PARAMETER * len(model.free)
     if not isinstance(network, nn.Module):
@@ -115,7 +115,7 @@ def learn_amortized(
         return Joint(summary, build_network(task, schedule, z[:_SCALED_ON], summaries))
 
     order = np.random.default_rng(seed).permutation(len(values))
-    held = np.sort(order[: max(10, round(schedule.validation * len(values)))])
+    held = held_among(order, schedule)
     progress: Progress = Terminal() if show_progress else Silent()
     with (
         one_thread(),

@@ -16,7 +16,6 @@ atomic and the ratio loss need no correction in later rounds; nor does a likelih
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +25,6 @@ import numpy as np
 import torch
 from nflows.transforms import RandomPermutation
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as as_bytes
 from sbi.neural_nets import classifier_nn, likelihood_nn, posterior_nn
 from scipy.special import logsumexp
 from torch import Tensor
@@ -35,6 +32,7 @@ from torch import Tensor
 from neurofit.errors import BadInput
 from neurofit.infer.base import STANDARD, Base, starting_from
 from neurofit.infer.method import Schedule
+from neurofit.infer.weights import load_weights, save_weights
 from neurofit.threads import one_thread
 
 Task = Literal["density", "atomic", "likelihood", "ratio"]
@@ -193,13 +191,7 @@ class Networks:
             "schedule": self.schedule.to_dict(),
             "base": self.base.to_dict(),
         }
-        # written by Python, whose errors say what was wrong with the disk
-        path.write_bytes(
-            as_bytes(
-                {"x": self.x, "z": self.z, **{name: t.contiguous() for name, t in weights.items()}},
-                metadata={"neurofit": json.dumps(description)},
-            )
-        )
+        save_weights(path, {"x": self.x, "z": self.z, **weights}, description)
 
     @staticmethod
     def load(path: Path) -> Networks:
@@ -210,12 +202,7 @@ class Networks:
         BadInput
             If the file is no such file, or was written in another format.
         """
-        try:
-            with safe_open(path, framework="pt") as file:
-                description = json.loads((file.metadata() or {}).get("neurofit", "{}"))
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise BadInput("this is not a file of network weights", where=path, found=str(error)) from error
+        weights, description = load_weights(path)
         if description.get("format") != FORMAT:
             raise BadInput(
                 "the networks were saved by another version of neurofit",

@@ -217,3 +217,20 @@ def as_traces(voltage_mv: ArrayLike, sweeps: int, samples: int) -> NDArray[np.fl
             advice="Leave out simulations that failed, and their parameters (Traces.valid tells them).",
         )
     return traces
+
+
+def require_a_trace_each(theta: NDArray[np.float64], traces: NDArray[np.float32], where: str) -> None:
+    """Are there as many traces as parameter sets?
+
+    Raises
+    ------
+    BadInput
+        If not.
+    """
+    if len(theta) != len(traces):
+        raise BadInput(
+            "parameters and traces do not go together",
+            where=where,
+            expected=f"{len(theta)} traces",
+            found=str(len(traces)),
+        )

@@ -207,6 +207,11 @@ def _train(
     return Trained(estimator, training, validation, int(validation.argmin()), read_losses(training, validation))
 
 
+def held_among(order: NDArray[np.intp], schedule: Schedule) -> NDArray[np.intp]:
+    """Positions that are only used to validate: the first of ``order``, at least ten, sorted."""
+    return np.sort(order[: max(10, round(schedule.validation * len(order)))])
+
+
 def training_device() -> torch.device:
     """Where networks are trained; the random numbers are drawn on the CPU, so that both see the same."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

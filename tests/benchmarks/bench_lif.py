@@ -6,10 +6,10 @@
 20,000 simulations to train on, 1,000 to validate, 1,000 to judge by, one core each, one after the other. What is there
 in the folder already is kept, so an interrupted run goes on. BayesFlow takes an hour or more.
 
-The notebook that this follows (github.com/BushraKiyani/Simulation-Based-Inference) trains on JAX and a GPU. Its
-network, two gated recurrent units through all 1,000 samples, takes minutes a batch on the torch backend and a CPU
-(``--step`` measures it), ten days in all. So BayesFlow's network is given strides, which are options of its own; the
-rest is the notebook's: 32 summaries, a coupling flow, 50 epochs, batches of 128.
+The notebook that this follows (github.com/BushraKiyani/Simulation-Based-Inference) trains on JAX. Its network, two
+gated recurrent units through all 1,000 samples, takes over three minutes a batch on the torch backend and a CPU
+(``--step`` measures it), more than two weeks in all. So BayesFlow's network is given strides, which are options of
+its own; the rest is the notebook's: 32 summaries, a coupling flow, 50 epochs, batches of 128.
 """
 
 from __future__ import annotations
