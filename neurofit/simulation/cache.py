@@ -85,9 +85,8 @@ def manifest_of(where: Path) -> dict[str, Any] | None:
 
 def _build(description: dict[str, Any], where: Path) -> None:
     """Build into a folder beside, and move it into place when it is finished; the lock is held."""
-    # what a killed build left is removed, and its compilers, which may outlive it, do not write into this one
-    for old in (where, *where.parent.glob(f"{where.name}.building*")):
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(where, ignore_errors=True)
+    _remove_left(where)
     project, log = where.with_name(f"{where.name}.building-{uuid4().hex[:8]}"), where.with_name(f"{where.name}.log")
     try:
         project.mkdir()
@@ -106,7 +105,14 @@ def _build(description: dict[str, Any], where: Path) -> None:
         project.rename(where)
         log.unlink(missing_ok=True)
     finally:
-        shutil.rmtree(project, ignore_errors=True)
+        # once more, and this one too: compilers that outlive a killed build may write where it is being removed
+        _remove_left(where)
+
+
+def _remove_left(where: Path) -> None:
+    """Remove what killed builds of a program left beside it, each in a folder of its own; the lock is held."""
+    for left in where.parent.glob(f"{where.name}.building*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _reason(output: str) -> str:
