@@ -10,11 +10,12 @@ import typer
 from neurofit.commands.command import app, command, say, stop
 from neurofit.commands.options import (
     Anyway,
-    Protocol,
+    Reading,
     Recorded,
     Scheduler,
     Workers,
     named_method,
+    reads,
     rig_given,
     tolerances_given,
 )
@@ -27,8 +28,10 @@ STOPPED = 3
 
 
 @command(app)
+@reads
 def fit(
     recording: Recorded,
+    reading: Reading,
     model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")],
     out: Annotated[Path, typer.Option(help="The run directory; one with a started run of the same command goes on.")],
     sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "even",
@@ -40,7 +43,6 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
     workers: Workers = None,
     scheduler: Scheduler = None,
-    protocol: Protocol = None,
     tolerance: Annotated[
         list[str] | None, typer.Option(help="feature=value in place of its own tolerance; may be repeated.")
     ] = None,
@@ -52,12 +54,14 @@ def fit(
 ) -> None:
     """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
     chosen = named_method(method, density, rounds, simulations)
-    run_one(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance, rig, anyway)
+    run_one(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, reading, tolerance, rig, anyway)
 
 
 @command(app)
+@reads
 def simulate(
     recording: Recorded,
+    reading: Reading,
     model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")],
     out: Annotated[Path, typer.Option(help="The directory; one that the same command has begun goes on.")],
     simulations: Annotated[int, typer.Option(min=1, help="Parameter sets to draw from the template's prior.")] = 10_000,
@@ -67,7 +71,6 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
     workers: Workers = None,
     scheduler: Scheduler = None,
-    protocol: Protocol = None,
 ) -> None:
     """Simulate a recording's protocol from a template's prior: parameters and features, as many as you like."""
     from neurofit.progress import Terminal
@@ -76,7 +79,7 @@ def simulate(
     from neurofit.template import load_model
 
     done = simulate_prior(
-        load_recording(recording, protocol=protocol),
+        load_recording(recording, **reading),
         load_model(model),
         out,
         simulations=simulations,
@@ -112,7 +115,7 @@ def demo(
     simulated = path == fetch_recording("simulated")
     where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
     chosen = named_method("tsnpe", "maf", rounds, simulations)
-    run_one(path, model, where, "even", 1, chosen, 1, workers, None, None, None, None, anyway)
+    run_one(path, model, where, "even", 1, chosen, 1, workers, None, {}, None, None, anyway)
 
 
 def run_one(
@@ -125,7 +128,7 @@ def run_one(
     seed: int,
     workers: int | None,
     scheduler: str | None,
-    protocol: str | None,
+    reading: Reading,
     tolerance: list[str] | None,
     rig: list[str] | None,
     anyway: bool,
@@ -133,7 +136,7 @@ def run_one(
     from neurofit.recording import load_recording
     from neurofit.recording.describe import describe
 
-    loaded = load_recording(path, protocol=protocol)
+    loaded = load_recording(path, **reading)
     say(describe(loaded))
 
     from neurofit.fitting import fit as run_fit
