@@ -18,6 +18,7 @@ from neurofit.recording.columns import read_table
 from neurofit.recording.igor import read_igor
 from neurofit.recording.igor_wave import is_wave
 from neurofit.recording.limits import check_interval, check_values
+from neurofit.recording.nwb import is_nwb, read_nwb
 from neurofit.recording.quality import examine, warnings_first
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.spikes import count_spikes, spike_times_ms
@@ -27,10 +28,11 @@ from neurofit.recording.tables import ZIP, is_npz, is_table
 READS = (
     "an ABF file (.abf), Igor binary waves (.ibw), a table (.csv, .tsv, .txt, .atf), NumPy (.npy, .npz) or NWB (.nwb)"
 )
+HDF5 = b"\x89HDF"
 PACKED = (".pxp", ".pxt", ".uxp")
 # Formats that are recognised only to say what the file is.
 _OTHERS = (
-    (b"\x89HDF", "an HDF5 file (NWB, or MATLAB 7.3)"),
+    (HDF5, "an HDF5 file, and no NWB (MATLAB 7.3?)"),
     (b"MATLAB", "a MATLAB file"),
     (b"DATA", "a HEKA file"),
     (b"DAT1", "a HEKA file"),
@@ -161,7 +163,7 @@ def _read(paths: Path | list[Path], choices: Choices) -> Recording:
     kinds = {_kind(path) for path in ([paths] if isinstance(paths, Path) else paths)}
     if not kinds:
         raise RecordingError("no file was given", expected=READS)
-    readers = {"abf2": read_abf2, "abf1": read_abf1, "table": read_table}
+    readers = {"abf2": read_abf2, "abf1": read_abf1, "table": read_table, "nwb": read_nwb}
     if isinstance(paths, Path) and kinds <= set(readers):
         recording = readers[kinds.pop()](paths, _sha256([paths]), choices)
         return replace(recording, source=replace(recording.source, said=_said(choices)))
@@ -220,6 +222,8 @@ def _kind(path: Path) -> str:
         return "igor"
     if is_table(head) or (head.startswith(ZIP) and is_npz(path)):
         return "table"
+    if head.startswith(HDF5) and is_nwb(path):
+        return "nwb"
     raise RecordingError("this is not a recording that neurofit reads", where=path, expected=READS, found=_guess(head))
 
 
