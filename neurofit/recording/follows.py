@@ -50,10 +50,9 @@ def edge_findings(recording: Recording) -> Iterator[Finding]:
     wander_mv = _wander(recording, [time for time, _ in edges])
     telling = large & (usual * np.abs(step_pa) > NOISES * wander_mv)
     still = telling & (gohm < FOLLOWS * usual)
-    if not telling.any():
-        is_due = LEAST_GOHM * np.abs(step_pa).max() > NOISES * wander_mv
-        if is_due and (np.abs(moved_mv) <= NOISES * wander_mv).all():
-            yield _finding("nowhere", recording, np.ones(recording.n_sweeps, dtype=bool))
+    due = large & (LEAST_GOHM * np.abs(step_pa) > NOISES * wander_mv)
+    if due.any() and np.median(gohm[due]) < FOLLOWS * LEAST_GOHM:
+        yield _finding("nowhere", recording, np.asarray(due.any(axis=1)))
         return
     for (time, change), here, told in zip(edges, still.T, telling.T, strict=True):
         if np.count_nonzero(here) > 0.5 * np.count_nonzero(told):
