@@ -51,7 +51,7 @@ def firing_comparison_figure(
         axes = fig.subplots()
         if interpolation is not None:
             axes.plot(*interpolation, color=FAINT, linewidth=0.8, zorder=1, label="fitted counts, interpolated")
-        for (name, part), (colour, _, dash) in zip(predicted, _looks(len(predicted)), strict=True):
+        for (name, part), (colour, _, dash) in zip(predicted, looks(len(predicted)), strict=True):
             order = np.argsort(part.levels_pa, kind="stable")
             levels = part.levels_pa[order]
             axes.fill_between(levels, part.low[order], part.high[order], color=colour, alpha=0.16, linewidth=0)
@@ -91,7 +91,7 @@ def features_comparison_figure(names: Sequence[str], rows: Sequence[Sequence[Int
         axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
         for y, row in enumerate(rows):
             axes.axhline(y + 0.5, color=SHADE, linewidth=0.8, zorder=-1)
-            for j, (interval, (colour, marker, _)) in enumerate(zip(row, _looks(k), strict=True)):
+            for j, (interval, (colour, marker, _)) in enumerate(zip(row, looks(k), strict=True)):
                 at = y + (j - (k - 1) / 2) * 0.7 / k
                 if interval is None or interval.low is None or interval.median is None or interval.high is None:
                     axes.text(0.04 * reach, at, "undefined" if interval else "not fitted", va="center", fontsize=6.5,
@@ -113,7 +113,7 @@ def features_comparison_figure(names: Sequence[str], rows: Sequence[Sequence[Int
         axes.set_xlabel("predicted minus recorded (tolerances)")
         handles: list[Line2D | Patch] = [
             Line2D([], [], color=colour, marker=marker, linewidth=2, markersize=5, label=name)
-            for name, (colour, marker, _) in zip(names, _looks(k), strict=True)
+            for name, (colour, marker, _) in zip(names, looks(k), strict=True)
         ]
         handles.append(Line2D([], [], color=INK, marker="o", markerfacecolor="white", ls="", label="open: missed"))
         handles.append(Patch(facecolor=SHADE, label="within a tolerance"))
@@ -121,6 +121,6 @@ def features_comparison_figure(names: Sequence[str], rows: Sequence[Sequence[Int
     return fig
 
 
-def _looks(n: int) -> list[tuple[str, str, str | tuple[int, tuple[int, ...]]]]:
+def looks(n: int) -> list[tuple[str, str, str | tuple[int, tuple[int, ...]]]]:
     """The first n looks, over again where there are more fits than looks."""
     return [LOOKS[i % len(LOOKS)] for i in range(n)]
