@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -84,7 +85,7 @@ def write_cells(cells: Cells) -> Path:
         models = list(dict.fromkeys(o.model for o in cells.outcomes))
         compared = dict(_comparisons(cells)) if len(models) > 1 else {}
         fits = {(o.cell, o.model): f for o, f in cells.fits() if not f.stopped}
-        names = list(dict.fromkeys(cell for cell, _ in fits))
+        names, with_fit = list(dict.fromkeys(cell for cell, _ in fits)), list(dict.fromkeys(m for _, m in fits))
         told: list[Any] = table.to_dict("records")
         rows = [_row(o, its, page, len(models) > 1) for o, its in zip(cells.outcomes, told, strict=True)]
         heads = ["verdict", "not explained, or what failed", "held-out counts", "held-out score", "warnings", "page"]
@@ -95,7 +96,7 @@ def write_cells(cells: Cells) -> Path:
             "heads": ["cell", *(["model"] if len(models) > 1 else []), *heads],
             "rows": rows,
             "notes": [*_NOTES, *([_COMPARED] if compared else [])],
-            "parameters": _parameters_picture(names, models, _of_fits(names, models, fits)),
+            "parameters": _parameters_picture(names, with_fit, _of_fits(names, with_fit, fits)),
             "firing": _firing_picture([_firing(*of, fit, len(models) > 1) for of, fit in fits.items()]),
         }
         _write(page, render("cells.html.jinja", content))
@@ -137,6 +138,8 @@ def write_shared(shared: Mapping[str, SharedCell], of: Shared, failed: Mapping[s
 def _told(fit: Fit) -> dict[str, Any]:
     """What a fit says of its cell, in a line of a table."""
     wrong = [f"{side}: {text}" for side, text in fit.verdict.sides.items() if text]
+    if not wrong and fit.verdict.word != "supported":
+        wrong = [fit.verdict.reasons[0]]
     row: dict[str, Any] = {
         "verdict": fit.verdict.word,
         "not explained": "; ".join(wrong),
@@ -261,7 +264,8 @@ def _parameters_picture(
 
 
 def _firing(cell: str, model: str, fit: Fit, named: bool) -> FiringOfCell:
-    parts = list(fit.findings_of_fit["counts"].values())
+    # of the fitted step, whose curve it is
+    parts = [part for name, part in fit.findings_of_fit["counts"].items() if not re.match(r"step \d+$", name)]
     columns = [
         np.concatenate([part[key] for part in parts]) for key in ("levels_pa", "recorded", "low", "median", "high")
     ]

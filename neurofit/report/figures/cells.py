@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from neurofit.report.figures.comparison import looks
+from neurofit.report.figures.parameters import round_ticks
 from neurofit.report.figures.style import BAND, FAINT, FITTED, INK, figure, styled
 
 Array = NDArray[np.float64]
@@ -76,6 +77,7 @@ def parameters_of_cells_figure(
             if parameter.log:
                 axes.set_xscale("log")
             axes.set_xlim(*parameter.prior)
+            round_ticks(axes.xaxis, *parameter.prior, parameter.log, most=4)
             axes.set_ylim(-0.7, n - 0.3)
             axes.set_yticks(at, cells)
             axes.grid(axis="y", color=FAINT, linewidth=0.4, alpha=0.5)

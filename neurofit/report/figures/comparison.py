@@ -124,3 +124,33 @@ def features_comparison_figure(names: Sequence[str], rows: Sequence[Sequence[Int
 def looks(n: int) -> list[tuple[str, str, str | tuple[int, tuple[int, ...]]]]:
     """The first n looks, over again where there are more fits than looks."""
     return [LOOKS[i % len(LOOKS)] for i in range(n)]
+
+
+def held_out_figure(names: Sequence[str], levels_pa: Array, scores: Array) -> Figure:
+    """How far each fit's predictions are from every held-out sweep.
+
+    Parameters
+    ----------
+    names
+        Of the fits.
+    levels_pa
+        ``[sweep]``.
+    scores
+        ``[fit, sweep]``, in tolerances a feature.
+    """
+    with styled():
+        fig = figure(WIDTH, 3.0, layout="constrained")
+        axes = fig.subplots()
+        order = np.argsort(levels_pa, kind="stable")
+        # side by side, or marks of one sweep would hide one another
+        apart = 0.12 * float(np.median(np.diff(np.unique(levels_pa)))) if len(np.unique(levels_pa)) > 1 else 1.0
+        for i, (name, own, (colour, mark, _)) in enumerate(zip(names, scores, looks(len(names)), strict=True)):
+            shift = apart * (i - (len(names) - 1) / 2)
+            axes.plot(levels_pa[order] + shift, own[order], ls="", marker=mark, markersize=4, color=colour, label=name)
+            axes.axhline(float(own.mean()), color=colour, linewidth=0.9, linestyle=looks(i + 1)[i][2])
+        axes.set_ylim(0, None)
+        axes.set_title("Held-out sweeps (lines: means)")
+        axes.set_xlabel("current in the step (pA)")
+        axes.set_ylabel("distance of the predictions\n(tolerances a feature)")
+        axes.legend(loc="best")
+    return fig
