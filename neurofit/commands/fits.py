@@ -11,11 +11,12 @@ from neurofit.commands.command import app, command, say, stop
 from neurofit.commands.many import require_shared_options, run_many, run_shared
 from neurofit.commands.options import (
     Anyway,
-    Protocol,
+    Reading,
     Recorded,
     Scheduler,
     Workers,
     named_method,
+    reads,
     rig_given,
     tolerances_given,
 )
@@ -25,11 +26,13 @@ STOPPED = 3
 
 
 @command(app)
+@reads
 def fit(
     recordings: Annotated[
         list[Path],
         typer.Argument(help="An .abf file, an .ibw wave, or a folder of .ibw waves; or several, each a cell."),
     ],
+    reading: Reading,
     model: Annotated[list[str], typer.Option(help="A template's name, or your own .toml file; several are compared.")],
     out: Annotated[
         Path,
@@ -47,7 +50,6 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
     workers: Workers = None,
     scheduler: Scheduler = None,
-    protocol: Protocol = None,
     tolerance: Annotated[
         list[str] | None, typer.Option(help="feature=value in place of its own tolerance; may be repeated.")
     ] = None,
@@ -61,14 +63,13 @@ def fit(
     ] = False,
 ) -> None:
     """Fit a model to a recording, or to each of several: posterior, predictions, checks, verdict, report."""
-    loading = {"protocol": protocol}
     settings: dict[str, Any] = {
         "seed": seed, "sweeps": sweeps, "step": step, "tolerance": tolerances_given(tolerance or []),
         "workers": workers, "scheduler": scheduler,
     }  # fmt: skip
     if shared:
         require_shared_options(model, method, rounds, rig, anyway)
-        run_shared(recordings, model[0], out, loading, {**settings, "simulations": simulations, "density": density})
+        run_shared(recordings, model[0], out, reading, {**settings, "simulations": simulations, "density": density})
         return
     settings |= {
         "method": named_method(method, density, rounds, simulations),
@@ -76,14 +77,16 @@ def fit(
         "anyway": anyway,
     }
     if len(recordings) > 1 or len(model) > 1:
-        run_many(recordings, model, out, loading, settings)
+        run_many(recordings, model, out, reading, settings)
     else:
-        run_one(recordings[0], model[0], out, loading, settings)
+        run_one(recordings[0], model[0], out, reading, settings)
 
 
 @command(app)
+@reads
 def simulate(
     recording: Recorded,
+    reading: Reading,
     model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")],
     out: Annotated[Path, typer.Option(help="The directory; one that the same command has begun goes on.")],
     simulations: Annotated[int, typer.Option(min=1, help="Parameter sets to draw from the template's prior.")] = 10_000,
@@ -93,7 +96,6 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
     workers: Workers = None,
     scheduler: Scheduler = None,
-    protocol: Protocol = None,
 ) -> None:
     """Simulate a recording's protocol from a template's prior: parameters and features, as many as you like."""
     from neurofit.progress import Terminal
@@ -102,7 +104,7 @@ def simulate(
     from neurofit.template import load_model
 
     done = simulate_prior(
-        load_recording(recording, protocol=protocol),
+        load_recording(recording, **reading),
         load_model(model),
         out,
         simulations=simulations,
@@ -141,12 +143,12 @@ def demo(
     run_one(path, model, where, {}, {"method": method, "workers": workers, "anyway": anyway})
 
 
-def run_one(path: Path, model: str, out: Path, loading: dict[str, Any], settings: dict[str, Any]) -> None:
+def run_one(path: Path, model: str, out: Path, reading: Reading, settings: dict[str, Any]) -> None:
     """Fit one recording, saying first what is in it and at last what came of it."""
     from neurofit.recording import load_recording
     from neurofit.recording.describe import describe
 
-    loaded = load_recording(path, **loading)
+    loaded = load_recording(path, **reading)
     say(describe(loaded))
 
     from neurofit.fitting import fit as run_fit

@@ -9,14 +9,15 @@ from typing import Annotated
 import typer
 
 from neurofit.commands.command import app, command, say
-from neurofit.commands.options import Protocol, Recorded
+from neurofit.commands.options import Reading, Recorded, reads
 from neurofit.disk import writing
 
 
 @command(app)
+@reads
 def inspect(
     recording: Recorded,
-    protocol: Protocol = None,
+    reading: Reading,
     picture: Annotated[Path | None, typer.Option(help="Where to save the picture (.png, .pdf, .svg).")] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Print only.")] = False,
 ) -> None:
@@ -25,7 +26,7 @@ def inspect(
 
     target = None if no_picture else picture or Path(f"{recording.stem}.png")
     with writing(target) if target is not None else nullcontext():
-        say(described(recording, target, protocol))
+        say(described(recording, target, **reading))
     if target is not None:
         say(f"Picture: {target}")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from neurofit.commands.command import app, command, say
-from neurofit.commands.options import Protocol, RunFolder
+from neurofit.commands.options import Reading, RunFolder, reads
 from neurofit.disk import writing
 
 
@@ -90,14 +90,15 @@ def robust(
 
 
 @command(app)
+@reads
 def predict(
     run: RunFolder,
+    reading: Reading,
     recording: Annotated[Path | None, typer.Option(help="Another recording whose current to inject.")] = None,
     sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers.")] = "all",
     step: Annotated[int, typer.Option(min=1, help="Which current step.")] = 1,
     draws: Annotated[int, typer.Option(min=1, help="Posterior draws.")] = 100,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    protocol: Protocol = None,
     out: Annotated[Path | None, typer.Option(help="Table of predicted features, .csv.")] = None,
 ) -> None:
     """Predict features under any current, and hold them against the recording's where there is one."""
@@ -109,7 +110,7 @@ def predict(
     done = load_fit(run)
     part = None
     if recording is not None:
-        loaded = load_recording(recording, protocol=protocol)
+        loaded = load_recording(recording, **reading)
         part = split(loaded, parse_sweeps(sweeps, loaded.sweep_numbers), step).fitted
     table = prediction_table(done, part, draws, seed)
     target = out or run / ("predictions.csv" if recording is None else f"predictions-{recording.stem}.csv")

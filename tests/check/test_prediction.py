@@ -23,9 +23,9 @@ TRUTH = mean_score(0.0, 1.0, 0.2)
 
 @pytest.mark.parametrize(
     "wrong",
-    [dict(centre=1.0, sd=1.0, undefined=0.2), dict(centre=0.0, sd=0.2, undefined=0.2),
-     dict(centre=0.0, sd=4.0, undefined=0.2), dict(centre=0.0, sd=1.0, undefined=0.0),
-     dict(centre=0.0, sd=1.0, undefined=0.6)],
+    [{"centre": 1.0, "sd": 1.0, "undefined": 0.2}, {"centre": 0.0, "sd": 0.2, "undefined": 0.2},
+     {"centre": 0.0, "sd": 4.0, "undefined": 0.2}, {"centre": 0.0, "sd": 1.0, "undefined": 0.0},
+     {"centre": 0.0, "sd": 1.0, "undefined": 0.6}],
     ids=["biased", "overconfident", "vague", "always defined", "too often undefined"],
 )  # fmt: skip
 def test_the_truth_scores_best(wrong):

@@ -51,7 +51,7 @@ def test_every_cell_gets_its_own_exact_posterior(shared):
 
 
 def test_an_undefined_feature_is_seen_and_a_rare_one_left_out():
-    z, features = simulated(1000, 5)
+    _z, features = simulated(1000, 5)
     rare = features.values.copy()
     rare[5:, 3] = np.nan
     assert SharedSummaries.of(table(rare), NAMES).names == NAMES[:3]
