@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from neurofit.commands.command import app, command, say, stop
+from neurofit.commands.many import require_shared_options, run_many, run_shared
 from neurofit.commands.options import (
     Anyway,
     Reading,
@@ -20,9 +21,6 @@ from neurofit.commands.options import (
     tolerances_given,
 )
 
-if TYPE_CHECKING:
-    from neurofit.infer.method import Method
-
 # Exit code of a fit that ended before training.
 STOPPED = 3
 
@@ -30,10 +28,19 @@ STOPPED = 3
 @command(app)
 @reads
 def fit(
-    recording: Recorded,
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(help="An .abf file, an .ibw wave, or a folder of .ibw waves; or several, each a cell."),
+    ],
     reading: Reading,
-    model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")],
-    out: Annotated[Path, typer.Option(help="The run directory; one with a started run of the same command goes on.")],
+    model: Annotated[list[str], typer.Option(help="A template's name, or your own .toml file; several are compared.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The run directory; one with a started run of the same command goes on. For "
+            "several cells or models, the folder of theirs."
+        ),
+    ],
     sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "even",
     step: Annotated[int, typer.Option(min=1, help="Which current step to fit.")] = 1,
     method: Annotated[str, typer.Option(help="tsnpe, npe, npe-c, nle or nre; see docs/methods.md.")] = "tsnpe",
@@ -51,10 +58,28 @@ def fit(
         typer.Option(help="NAME = NUMBER or PRIOR of a rig's imperfection in the raw check; see docs/artefacts.md."),
     ] = None,
     anyway: Anyway = False,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Learn one posterior for all cells of a protocol, then seconds for each.")
+    ] = False,
 ) -> None:
-    """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
-    chosen = named_method(method, density, rounds, simulations)
-    run_one(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, reading, tolerance, rig, anyway)
+    """Fit a model to a recording, or to each of several: posterior, predictions, checks, verdict, report."""
+    settings: dict[str, Any] = {
+        "seed": seed, "sweeps": sweeps, "step": step, "tolerance": tolerances_given(tolerance or []),
+        "workers": workers, "scheduler": scheduler,
+    }  # fmt: skip
+    if shared:
+        require_shared_options(model, method, rounds, rig, anyway)
+        run_shared(recordings, model[0], out, reading, {**settings, "simulations": simulations, "density": density})
+        return
+    settings |= {
+        "method": named_method(method, density, rounds, simulations),
+        "rig": rig_given(rig) if rig else None,
+        "anyway": anyway,
+    }
+    if len(recordings) > 1 or len(model) > 1:
+        run_many(recordings, model, out, reading, settings)
+    else:
+        run_one(recordings[0], model[0], out, reading, settings)
 
 
 @command(app)
@@ -114,25 +139,12 @@ def demo(
     # the two cells are two runs: one must not stand in the way of the other
     simulated = path == fetch_recording("simulated")
     where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
-    chosen = named_method("tsnpe", "maf", rounds, simulations)
-    run_one(path, model, where, "even", 1, chosen, 1, workers, None, {}, None, None, anyway)
+    method = named_method("tsnpe", "maf", rounds, simulations)
+    run_one(path, model, where, {}, {"method": method, "workers": workers, "anyway": anyway})
 
 
-def run_one(
-    path: Path,
-    model: str,
-    out: Path,
-    sweeps: str,
-    step: int,
-    method: Method,
-    seed: int,
-    workers: int | None,
-    scheduler: str | None,
-    reading: Reading,
-    tolerance: list[str] | None,
-    rig: list[str] | None,
-    anyway: bool,
-) -> None:
+def run_one(path: Path, model: str, out: Path, reading: Reading, settings: dict[str, Any]) -> None:
+    """Fit one recording, saying first what is in it and at last what came of it."""
     from neurofit.recording import load_recording
     from neurofit.recording.describe import describe
 
@@ -143,21 +155,7 @@ def run_one(
     from neurofit.progress import Terminal
     from neurofit.template import load_model
 
-    done = run_fit(
-        loaded,
-        load_model(model),
-        out,
-        seed=seed,
-        sweeps=sweeps,
-        step=step,
-        method=method,
-        tolerance=tolerances_given(tolerance or []),
-        rig=rig_given(rig) if rig else None,
-        anyway=anyway,
-        workers=workers,
-        scheduler=scheduler,
-        progress=Terminal(),
-    )
+    done = run_fit(loaded, load_model(model), out, progress=Terminal(), **settings)
     if done.stopped:
         # the run itself has said why
         stop(f"neurofit: the fit stopped before training. Report: {done.run / 'report.html'}", STOPPED)

@@ -138,6 +138,7 @@ def compare(
 ) -> None:
     """Hold several fits of one recording side by side."""
     from neurofit.report.compare import labels, write_comparison
+    from neurofit.report.held_out import Choice
     from neurofit.report.tables import comparison_lines
     from neurofit.result import load_fit
 
@@ -145,6 +146,8 @@ def compare(
     write_comparison(fits, out)
     for line in comparison_lines(fits):
         say(line)
+    if (choice := Choice.of(labels(fits), fits)) is not None:
+        say(" ".join(choice.sentences()))
     for name, run, done in zip(labels(fits), runs, fits, strict=True):
         say(f"{name} ({run}): {done.verdict.word}")
     say(f"Comparison, with every feature: {out}")
