@@ -167,10 +167,11 @@ def script(material: Material) -> str:
     if fit.reach.hopeless:
         arguments.append("anyway=True")
     lines = ",\n".join(f"    {argument}" for argument in arguments)
-    protocol = f", protocol={decided['protocol']!r}" if decided["protocol"] else ""
+    said = {"protocol": decided["protocol"], **decided.get("said", {}), "command_sha256": None}
+    reading = "".join(f", {name}={value!r}" for name, value in said.items() if value)
     return (
         "import neurofit as nf\n\n"
-        f"recording = nf.load_recording({decided['path']!r}{protocol})\n"
+        f"recording = nf.load_recording({decided['path']!r}{reading})\n"
         f"model = nf.load_model({_model_argument(material)!r})\n"
         f"fit = nf.fit(\n    recording,\n    model,\n{lines},\n)\n"
     )
