@@ -9,7 +9,7 @@ import pytest
 
 from neurofit.recording import Recording
 from neurofit.recording.follows import edge_findings
-from tests.recording.synthetic import Cell
+from tests.recording.synthetic import PASSIVE_PA, Cell
 
 LEVELS = tuple(np.arange(-100.0, 301.0, 50.0).tolist())
 
@@ -50,6 +50,28 @@ def test_a_step_that_ends_too_early_is_told_with_its_time() -> None:
     (finding,) = edge_findings(with_current(recording, current))
     assert "not at 600 ms" in finding.message
     assert len(finding.sweeps) >= 5
+
+
+@pytest.mark.parametrize("shift_ms", [-12.0, -6.0, 6.0, 12.0])
+def test_edges_that_are_a_little_off_are_told(shift_ms: float) -> None:
+    recording = Cell(levels_pa=LEVELS, dt_ms=0.1, electrode_mohm=8.0).record()
+    moved = with_current(recording, np.roll(recording.current_pa, round(shift_ms / 0.1), axis=1))
+    assert list(edge_findings(moved))
+
+
+def test_the_lag_of_a_passive_cell_is_told() -> None:
+    recording = Cell(levels_pa=LEVELS, dt_ms=0.1, electrode_mohm=8.0, rheobase_pa=PASSIVE_PA).record()
+    early, late = edge_findings(with_current(recording, np.roll(recording.current_pa, 60, axis=1)))
+    assert "6.0 ms before it changes at 256 ms" in early.message
+    assert "6.0 ms before it changes at 756 ms" in late.message
+
+
+def test_steps_that_lengthen_from_sweep_to_sweep_are_told_if_the_cell_got_others() -> None:
+    recording = Cell(levels_pa=LEVELS, dt_ms=0.1).record()
+    current = recording.current_pa.copy()
+    for row, sweep in enumerate(current):
+        sweep[2500 + 300 * row :] = np.where(np.arange(len(sweep[2500 + 300 * row :])) < 5000, LEVELS[row], 0.0)
+    assert list(edge_findings(with_current(recording, current)))
 
 
 def test_a_silent_block_in_one_sweep_is_told() -> None:
