@@ -53,6 +53,7 @@ CHECKED = {
     "docs/cluster.md": ["parsed", "parsed", "bound"],
     "docs/from_brian2modelfitting.md": ["whole", "run"],
     "docs/from_sbi.md": ["run", "run", "run"],
+    "docs/many_cells.md": ["parsed", "run", "parsed", "parsed", "parsed", "run"],
     "docs/method.md": ["parsed"],
     "docs/methods.md": ["run", "parsed"],
     "docs/posterior.md": ["run", "run", "bound"],
@@ -67,6 +68,8 @@ METHOD = nf.Method(rounds=1, simulations=200, members=1, schedule=nf.Schedule(de
 FIT_OPTIONS = ["--anyway", "--workers", "1"]
 SMALL = {
     "hh_pospischil": "lif",
+    '"fits", seed=1': '"fits", seed=1, method=METHOD, anyway=True, workers=1',
+    "simulations=20_000, seed=1": "simulations=400, schedule=METHOD.schedule, members=1, seed=1, workers=1",
     'out="fits/cell", seed=1': 'out="fits/cell", seed=1, method=METHOD, anyway=True, workers=1',
     "--out sims/mine": "--out sims/mine --simulations 400",
     "200000": "400",
