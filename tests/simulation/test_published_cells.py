@@ -1,0 +1,192 @@
+"""Cells of the literature at their published values: the equations written down anew, for another solver.
+
+Volts are mV, times ms, currents per capacitance pA/pF; conductances in nS/pF, which is mS/uF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
+
+from neurofit.simulation import simulate
+from neurofit.template import load_model
+from tests.simulation.conftest import DT_MS, START, steps
+from tests.simulation.solver import stretches
+
+Array = np.ndarray
+Values = Mapping[str, float]
+Gate = Callable[[float, Values], tuple[float, float]]
+Times = Callable[[Array], list[Array]]
+
+
+def quotient(x: float, k: float) -> float:
+    """``x/(exp(x/k) - 1)``."""
+    return k if abs(x) < 1e-9 else x / np.expm1(x / k)
+
+
+def opening(a: float, b: float, speed: float = 1.0) -> tuple[float, float]:
+    """Where a gate goes and how fast, from the rates of opening and closing."""
+    return a / (a + b), speed * (a + b)
+
+
+# Traub and Miles, as in equations 3 to 5 of Pospischil et al. 2008; x' = rate*(x_inf - x) is (x_inf, rate).
+def sodium_m(v: float, p: Values) -> tuple[float, float]:
+    u = v - p["V_T"]
+    return opening(0.32 * quotient(13 - u, 4), 0.28 * quotient(u - 40, 5), p["rate"])
+
+
+def sodium_h(v: float, p: Values) -> tuple[float, float]:
+    u = v - p["V_T"]
+    return opening(0.128 * np.exp((17 - u) / 18), 4 / (1 + np.exp((40 - u) / 5)), p["rate"])
+
+
+def potassium_n(v: float, p: Values) -> tuple[float, float]:
+    u = v - p["V_T"]
+    return opening(0.032 * quotient(15 - u, 5), 0.5 * np.exp((10 - u) / 40), p["rate"])
+
+
+def muscarinic_p(v: float, p: Values) -> tuple[float, float]:
+    x = (v + 35) / 20
+    return 1 / (1 + np.exp(-2 * x)), (3.3 * np.exp(x) + np.exp(-x)) / p["tau_max"]
+
+
+def l_type_q(v: float, p: Values) -> tuple[float, float]:
+    return opening(0.055 * quotient(-27 - v, 3.8), 0.94 * np.exp((-75 - v) / 17))
+
+
+def l_type_r(v: float, p: Values) -> tuple[float, float]:
+    return opening(0.000457 * np.exp((-13 - v) / 50), 0.0065 / (1 + np.exp((-15 - v) / 28)))
+
+
+def t_type_u(v: float, p: Values) -> tuple[float, float]:
+    w = v + 2
+    tau = (30.8 + (211.4 + np.exp((w + 113.2) / 5)) / (1 + np.exp((w + 84) / 3.2))) / 3 ** ((36 - 24) / 10)
+    return 1 / (1 + np.exp((w + 81) / 4)), 1 / tau
+
+
+def t_type_s(v: float) -> float:
+    return 1 / (1 + np.exp(-(v + 2 + 57) / 6.2))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Gates by name, and the conductance per capacitance of each current, by the reversal potential's name."""
+
+    gates: Mapping[str, Gate]
+    currents: Callable[[float, Mapping[str, float], Values], Mapping[str, float]]
+    levels_pa: tuple[float, ...]
+    published: Mapping[str, float]
+
+    def slope(self, _: float, y: Array, p: Values, current_pa: float) -> list[float]:
+        v, x = y[0], dict(zip(self.gates, y[1:], strict=True))
+        conductances = {"E_leak": p["g_leak"] / p["C"]} | self.currents(v, x, p)
+        dv = current_pa / p["C"] + sum(g * (p[reversal] - v) for reversal, g in conductances.items())
+        towards = [gate(v, p) for gate in self.gates.values()]
+        return [dv, *(rate * (end - now) for (end, rate), now in zip(towards, y[1:], strict=True))]
+
+    def settled(self, v: float, p: Values) -> list[float]:
+        return [v, *(gate(v, p)[0] for gate in self.gates.values())]
+
+    def solve(self, p: Values, current_pa: Array) -> Array:
+        """Voltage at every sample, from the lowest rest."""
+
+        def net(v: float) -> float:
+            return self.slope(0, np.array(self.settled(v, p)), p, 0.0)[0]
+
+        low = next(v for v in np.arange(-110.0, -40.0) if net(v + 1) <= 0)
+        state, voltage = np.array(self.settled(brentq(net, low, low + 1, xtol=1e-12), p)), []
+        for start, stop in stretches(current_pa):
+            times = np.arange(start, stop + 1) * DT_MS
+            done = solve_ivp(
+                self.slope, (times[0], times[-1]), state, "LSODA", times,
+                args=(p, current_pa[start]), rtol=1e-9, atol=1e-10, max_step=1.0,
+            )  # fmt: skip
+            voltage.append(done.y[0, :-1])
+            state = done.y[:, -1]
+        return np.concatenate(voltage)
+
+
+SPIKES: dict[str, Gate] = {"m": sodium_m, "h": sodium_h, "n": potassium_n}
+
+
+def spiking(x: Mapping[str, float], p: Values) -> dict[str, float]:
+    return {"E_Na": p["g_Na"] * x["m"] ** 3 * x["h"], "E_K": p["g_K"] * x["n"] ** 4 + p.get("g_M", 0) * x.get("p", 0)}
+
+
+# As the paper's own NEURON code has them (ModelDB 123623): mS/cm2 at 1 uF/cm2, on cylinders as long as wide.
+AREA_UM2 = {"rs": np.pi * 96**2, "fs": np.pi * 67**2, "ib": np.pi * 96**2, "lts": np.pi * 96**2}
+LEAK = {"rs": 0.1, "fs": 0.15, "ib": 0.01, "lts": 0.01}
+COMMON = {"g_Na": 50, "V_T": -55, "rate": 1, "E_Na": 50, "E_K": -100}
+ADAPTING = COMMON | {"g_K": 5, "tau_max": 1000}
+CELLS = {
+    "hh_pospischil_rs": Cell(
+        SPIKES | {"p": muscarinic_p},
+        lambda v, x, p: spiking(x, p),
+        (-200, 500, 750),
+        ADAPTING | {"g_M": 0.07, "E_leak": -70},
+    ),
+    "hh_pospischil_fs": Cell(
+        SPIKES, lambda v, x, p: spiking(x, p), (-200, 400, 500), COMMON | {"g_K": 10, "E_leak": -70}
+    ),
+    "hh_pospischil_ib": Cell(
+        SPIKES | {"p": muscarinic_p, "q": l_type_q, "r": l_type_r},
+        lambda v, x, p: spiking(x, p) | {"E_Ca": p["g_L"] * x["q"] ** 2 * x["r"]},
+        (-100, 150, 250),
+        ADAPTING | {"g_M": 0.03, "E_leak": -85, "g_L": 0.17, "E_Ca": 120},
+    ),
+    "hh_pospischil_lts": Cell(
+        SPIKES | {"p": muscarinic_p, "u": t_type_u},
+        lambda v, x, p: spiking(x, p) | {"E_Ca": p["g_T"] * t_type_s(v) ** 2 * x["u"]},
+        (-100, 100, 150),
+        ADAPTING | {"g_M": 0.03, "E_leak": -85, "g_T": 0.4, "E_Ca": 120},
+    ),
+}
+
+
+def values_of(name: str) -> dict[str, float]:
+    return {p.name: float(p.value) for p in load_model(name).parameters}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_template_has_the_published_values(name: str) -> None:
+    own, kind = values_of(name), name.removeprefix("hh_pospischil_")
+    assert {key: own[key] for key in CELLS[name].published} == CELLS[name].published
+    assert own["C"] == pytest.approx(AREA_UM2[kind] * 1e-2, rel=1e-3)
+    assert own["g_leak"] / own["C"] == pytest.approx(LEAK[kind], rel=1e-9)
+
+
+STEPS_MS = [
+    # the template's own, and one at which little but the equations is left
+    pytest.param(None, 0.7, id="own"),
+    pytest.param(0.005, 0.04, id="fine", marks=pytest.mark.slow),
+]
+
+
+@cache
+def solved(name: str) -> Array:
+    cell = CELLS[name]
+    return np.array([cell.solve(values_of(name), current) for current in steps(*cell.levels_pa).current_pa])
+
+
+@pytest.mark.parametrize(("dt_ms", "within_ms"), STEPS_MS)
+@pytest.mark.parametrize("name", CELLS)
+def test_the_published_cells_against_another_solver(
+    name: str, dt_ms: float | None, within_ms: float, spike_times: Times
+) -> None:
+    model = load_model(name)
+    if dt_ms is not None:
+        model = replace(model, dt_ms=dt_ms, precision="double")
+    ours = simulate(model, steps(*CELLS[name].levels_pa), {"sigma": 0.0}).voltage_mv[0].astype(np.float64)
+    theirs = solved(name)
+    mine, other = spike_times(ours), spike_times(theirs)
+    assert [len(times) for times in mine] == [len(times) for times in other]
+    assert len(other[-1]) > 2
+    assert np.abs(np.concatenate(mine) - np.concatenate(other)).max() < within_ms
+    assert np.abs(ours - theirs)[:, :START].max() < 1e-4, "at rest"
+    assert np.abs(ours - theirs)[0].max() < 0.01, "without spikes"
