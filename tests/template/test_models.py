@@ -23,8 +23,9 @@ SMALL = (GOOD / "small.toml").read_text()
 
 
 def test_what_is_shipped_loads() -> None:
-    published = (f"hh_pospischil_{kind}" for kind in ("fs", "ib", "ih", "lts", "rs"))
-    assert list_models() == ("hh_pospischil", *published, "hh_tutorial", "lif", "lif_tutorial")
+    spiking = ("hh_bernaerts", "hh_pospischil", *(f"hh_pospischil_{k}" for k in ("fs", "ib", "ih", "lts", "rs")))
+    drawn = ("izhikevich", "lif", "lif_plain", "lif_tutorial")
+    assert list_models() == ("adex", "eif", *spiking, "hh_tutorial", *drawn)
     for name in list_models():
         model = load_model(name)
         assert model.name == name
