@@ -45,12 +45,14 @@ TUTORIALS = {f"docs/tutorials/{path.stem}.md" for path in (ROOT / "tutorials").g
 # bound    each name exists, and each call's arguments fit its signature
 # whole    it is a template, and is kept for the blocks that follow it
 # piece    its tables take their place in a template, which is then read
+# current  pasted into hh_pospischil and simulated by tests/simulation/test_currents.py
 # diff     each line is in the templates on either side
 CHECKED = {
     "README.md": ["parsed", "run", "run"],
     "docs/artefacts.md": ["run", "parsed", "parsed"],
     "docs/checks.md": ["run", "parsed"],
     "docs/cluster.md": ["parsed", "parsed", "bound"],
+    "docs/currents.md": ["current"] * 5,
     "docs/from_brian2modelfitting.md": ["whole", "run"],
     "docs/from_sbi.md": ["run", "run", "run"],
     "docs/method.md": ["parsed"],
@@ -119,7 +121,12 @@ def test_every_block_is_checked() -> None:
     assert with_blocks == set(CHECKED)
     for page, checks in CHECKED.items():
         assert [block.check for block in BLOCKS if block.page == page] == checks
-    ways = {"sh": {"run", "parsed"}, "python": {"run", "bound"}, "toml": {"whole", "piece"}, "diff": {"diff"}}
+    ways = {
+        "sh": {"run", "parsed"},
+        "python": {"run", "bound"},
+        "toml": {"whole", "piece", "current"},
+        "diff": {"diff"},
+    }
     for block in BLOCKS:
         assert block.check in ways[block.language], block
 
