@@ -80,6 +80,13 @@ def _check(name: str, table: ParameterTable, file: TemplateFile, source: Source)
             expected=unit_words(wanted),
             found=f'unit = "{table.unit}"',
         )
+    if name == "filter" and "observation_noise" in file.equations.recorded:
+        raise source.fail(
+            "rig.filter",
+            "the noise of the recorded voltage would pass the filter",
+            expected="a table [rig.noise], which comes after the filter",
+            found=f"recorded = '{file.equations.recorded}'",
+        )
     if f"{PREFIX}{name}" in file.parameters:
         raise source.fail(
             f"rig.{name}",
