@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neurofit import check
+    from neurofit.cells import Cells, fit_cells
     from neurofit.check import CheckResult
     from neurofit.errors import BadInput, NeurofitError, RunFailed
     from neurofit.features import FeatureTable, extract_features, seven_statistics
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from neurofit.report.posterior import pairplot
     from neurofit.report.recovery import lossplot, rankplot, recoveryplot
     from neurofit.result import Fit, load_fit
+    from neurofit.shared import Shared, learn_shared
+    from neurofit.shared_cells import SharedCells, fit_shared
     from neurofit.simulating import PriorSimulations, simulate_prior
     from neurofit.simulation import Traces, simulate
     from neurofit.template import Model, list_models, load_model
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Amortized": "infer",
     "BadInput": "errors",
+    "Cells": "cells",
     "CheckResult": "check",
     "FeatureTable": "features",
     "Fit": "result",
@@ -58,13 +62,18 @@ _WHERE = {
     "Recovery": "infer",
     "RunFailed": "errors",
     "Schedule": "infer",
+    "Shared": "shared",
+    "SharedCells": "shared_cells",
     "Stimulus": "recording",
     "Traces": "simulation",
     "extract_features": "features",
     "fetch_recording": "recording",
     "fit": "fitting",
+    "fit_cells": "cells",
+    "fit_shared": "shared_cells",
     "learn_amortized": "infer",
     "learn_posterior": "infer",
+    "learn_shared": "shared",
     "list_models": "template",
     "load_amortized": "infer",
     "load_fit": "result",
@@ -84,6 +93,7 @@ _WHERE = {
 __all__ = [
     "Amortized",
     "BadInput",
+    "Cells",
     "CheckResult",
     "FeatureTable",
     "Fit",
@@ -96,14 +106,19 @@ __all__ = [
     "Recovery",
     "RunFailed",
     "Schedule",
+    "Shared",
+    "SharedCells",
     "Stimulus",
     "Traces",
     "check",
     "extract_features",
     "fetch_recording",
     "fit",
+    "fit_cells",
+    "fit_shared",
     "learn_amortized",
     "learn_posterior",
+    "learn_shared",
     "list_models",
     "load_amortized",
     "load_fit",

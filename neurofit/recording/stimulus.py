@@ -109,13 +109,18 @@ class Stimulus:
     def epochs(self) -> tuple[Step, ...]:
         """The stimulus cut wherever any sweep's current changes; empty for a current that never holds still.
 
-        A protocol counts as made of steps if its sweeps change level at no more than 40 times in all.
+        A protocol counts as made of steps if its sweeps change level at no more than 40 times in all, and do not creep
+        between them, as a shallow ramp does.
         """
         jumps = (np.abs(np.diff(self.current_pa, axis=1)) > LEVEL_TOLERANCE_PA).any(axis=0)
         edges = np.flatnonzero(jumps) + 1
         if len(edges) > 40:
             return ()
         bounds = [0, *edges.tolist(), self.n_samples]
+        if any(
+            np.ptp(self.current_pa[:, a:b], axis=1).max() > LEVEL_TOLERANCE_PA for a, b in itertools.pairwise(bounds)
+        ):
+            return ()
         return tuple(
             Step(start * self.dt_ms, stop * self.dt_ms, np.median(self.current_pa[:, start:stop], axis=1))
             for start, stop in itertools.pairwise(bounds)
