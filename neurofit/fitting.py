@@ -95,8 +95,8 @@ def fit(
         require_type("rig", rig, Nuisances, "fit")
     require_one("seed", seed, SEED, "fit")
     method, progress = method or Method(), progress or Silent()
-    rig = stages.chosen_rig(rig)
     chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
+    rig = stages.chosen_rig(rig, model)
     observed = recorded_features(cut.fitted)
     declared = stages.declared_summaries(model, cut.fitted, observed, features, tolerance)
 

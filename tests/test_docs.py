@@ -45,12 +45,15 @@ TUTORIALS = {f"docs/tutorials/{path.stem}.md" for path in (ROOT / "tutorials").g
 # bound    each name exists, and each call's arguments fit its signature
 # whole    it is a template, and is kept for the blocks that follow it
 # piece    its tables take their place in a template, which is then read
+# rig      it is pasted at the end of every shipped template, which is then read
+# current  pasted into hh_pospischil and simulated by tests/simulation/test_currents.py
 # diff     each line is in the templates on either side
 CHECKED = {
     "README.md": ["parsed", "run", "run"],
     "docs/artefacts.md": ["run", "parsed", "parsed"],
     "docs/checks.md": ["run", "parsed"],
     "docs/cluster.md": ["parsed", "parsed", "bound"],
+    "docs/currents.md": ["current"] * 5,
     "docs/from_brian2modelfitting.md": ["whole", "run"],
     "docs/from_sbi.md": ["run", "run", "run"],
     "docs/many_cells.md": ["parsed", "run", "parsed", "parsed", "parsed", "run"],
@@ -59,7 +62,7 @@ CHECKED = {
     "docs/posterior.md": ["run", "run", "bound"],
     "docs/robust.md": ["run", "run", "parsed"],
     "docs/simulate.md": ["run", "run"],
-    "docs/templates.md": ["run", "piece", "diff"],
+    "docs/templates.md": ["run", "piece", "rig", "diff"],
     "docs/traces.md": ["run"],
     "docs/training.md": ["parsed"],
 }
@@ -123,7 +126,12 @@ def test_every_block_is_checked() -> None:
     assert with_blocks == set(CHECKED)
     for page, checks in CHECKED.items():
         assert [block.check for block in BLOCKS if block.page == page] == checks
-    ways = {"sh": {"run", "parsed"}, "python": {"run", "bound"}, "toml": {"whole", "piece"}, "diff": {"diff"}}
+    ways = {
+        "sh": {"run", "parsed"},
+        "python": {"run", "bound"},
+        "toml": {"whole", "piece", "current", "rig"},
+        "diff": {"diff"},
+    }
     for block in BLOCKS:
         assert block.check in ways[block.language], block
 
@@ -195,6 +203,15 @@ def test_a_piece_of_a_template_takes_its_place(block: Block, tmp_path: Path) -> 
         assert replaced == 1, table
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     nf.load_model(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize("name", nf.list_models())
+@pytest.mark.parametrize("block", checked("rig"))
+def test_the_rig_goes_behind_every_template(block: Block, name: str, tmp_path: Path) -> None:
+    shipped = nf.load_model(name)
+    (tmp_path / "mine.toml").write_text(f"{shipped.text}\n{block.text}", encoding="utf-8")
+    mine = nf.load_model(tmp_path / "mine.toml")
+    assert set(mine.free) - set(shipped.free) == {"rig_series_resistance", "rig_offset", "rig_noise"}
 
 
 @pytest.mark.parametrize("block", checked("diff"))
