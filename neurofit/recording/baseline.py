@@ -40,23 +40,30 @@ def measure_rest(recording: Recording) -> NDArray[np.float64]:
     return np.median(recording.voltage_mv[:, :stop], axis=1)
 
 
-def quiet_pieces(recording: Recording, spike_times: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Stretches of 100 ms at rest, settled and without a spike: ``[sample]`` in mV, less a straight line."""
+def pieces_of_sweeps(
+    recording: Recording, spike_times: list[NDArray[np.float64]]
+) -> list[list[NDArray[np.float64]]]:
+    """Of each sweep, its stretches of 100 ms at rest, settled and without a spike: ``[sample]`` in mV, less a line."""
     dt = recording.dt_ms
     length = round(PIECE_MS / dt)
     time = np.linspace(-1, 1, length)
     before, after = AROUND_SPIKE_MS
-    pieces = []
+    pieces: list[list[NDArray[np.float64]]] = [[] for _ in spike_times]
     for epoch in holding_epochs(recording):
         first = epoch.start_ms + (SETTLE_MS if epoch.start_ms > 0 else 0.0)
         for start_ms in np.arange(first, epoch.stop_ms - PIECE_MS + 1e-6, PIECE_MS):
             start = round(start_ms / dt)
-            for sweep, spikes in zip(recording.voltage_mv, spike_times, strict=True):
+            for own, sweep, spikes in zip(pieces, recording.voltage_mv, spike_times, strict=True):
                 piece = sweep[start : start + length]
                 near = (spikes > start_ms - after) & (spikes < start_ms + PIECE_MS + before)
                 if not near.any() and len(piece) == length:
-                    pieces.append(piece - piece.mean() - time * (time @ piece) / (time @ time))
+                    own.append(piece - piece.mean() - time * (time @ piece) / (time @ time))
     return pieces
+
+
+def quiet_pieces(recording: Recording, spike_times: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """:func:`pieces_of_sweeps`, all sweeps together."""
+    return [piece for own in pieces_of_sweeps(recording, spike_times) for piece in own]
 
 
 def measure_noise(pieces: list[NDArray[np.float64]]) -> float:

@@ -16,10 +16,11 @@ from neurofit.recording.axon import read_abf2
 from neurofit.recording.igor import read_igor
 from neurofit.recording.igor_wave import is_wave
 from neurofit.recording.limits import check_interval, check_values
-from neurofit.recording.quality import examine, warnings_first
+from neurofit.recording.quality import examined, warnings_first
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 from neurofit.recording.steps import moves
+from neurofit.recording.thresholds import QualityThresholds
 
 READS = "an ABF2 file (.abf, pCLAMP 10 or later) or Igor binary waves (.ibw)"
 PACKED = (".pxp", ".pxt", ".uxp")
@@ -38,7 +39,12 @@ _OTHERS = (
 )
 
 
-def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | None = None) -> Recording:
+def load_recording(
+    path: str | Path | Sequence[str | Path],
+    *,
+    protocol: str | None = None,
+    thresholds: QualityThresholds | None = None,
+) -> Recording:
     """A current-clamp recording of current steps, with findings about its quality.
 
     Parameters
@@ -48,6 +54,8 @@ def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | N
         or a list of files.
     protocol
         Which of the protocols that a directory of Igor waves holds, for example ``"IDrest"``.
+    thresholds
+        Where a note about quality becomes a warning, and a sweep is set aside.
 
     Returns
     -------
@@ -76,12 +84,17 @@ def load_recording(path: str | Path | Sequence[str | Path], *, protocol: str | N
         raise RecordingError("the file cannot be read", where=error.filename, found=error.strerror) from error
     check_values(recording)
     _refuse_without_current(recording)
-    findings = _resaved((*recording.findings, *examine(recording)))
-    return replace(recording, findings=warnings_first(findings))
+    recording = examined(recording, thresholds)
+    return replace(recording, findings=warnings_first(_resaved(recording.findings)))
 
 
 def recording_from_arrays(
-    voltage_mv: ArrayLike, current_pa: ArrayLike, dt_ms: float, *, name: str = "arrays"
+    voltage_mv: ArrayLike,
+    current_pa: ArrayLike,
+    dt_ms: float,
+    *,
+    name: str = "arrays",
+    thresholds: QualityThresholds | None = None,
 ) -> Recording:
     """A recording from voltage and injected current that are at hand as arrays, examined like one from a file.
 
@@ -95,6 +108,8 @@ def recording_from_arrays(
         Sampling interval.
     name
         What reports call it.
+    thresholds
+        As for :func:`load_recording`.
 
     Raises
     ------
@@ -122,7 +137,7 @@ def recording_from_arrays(
     recording = Recording(voltage, current, float(dt_ms), tuple(range(len(voltage))), 0.0, (), source)
     check_values(recording)
     _refuse_without_current(recording)
-    return replace(recording, findings=examine(recording))
+    return examined(recording, thresholds)
 
 
 def _read(paths: Path | list[Path], protocol: str | None) -> Recording:

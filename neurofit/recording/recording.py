@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
 from neurofit.recording.stimulus import Step, Stimulus
+from neurofit.recording.thresholds import QualityThresholds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +83,10 @@ class Recording:
         What is notable or wrong.
     source
         The file.
+    set_aside
+        ``{sweep number: reason}`` of the sweeps that are spoilt; they are not fitted unless asked for by number.
+    thresholds
+        What the findings were made with.
     """
 
     voltage_mv: NDArray[np.float64]
@@ -91,12 +96,20 @@ class Recording:
     start_ms: float
     findings: tuple[Finding, ...]
     source: Source
+    set_aside: dict[int, str] = field(default_factory=dict)
+    thresholds: QualityThresholds = field(default_factory=QualityThresholds)
 
     def __repr__(self) -> str:
+        aside = f", {len(self.set_aside)} set aside" if self.set_aside else ""
         return (
             f"Recording({self.n_sweeps} sweeps of {self.duration_ms:g} ms at {self.dt_ms:g} ms, "
-            f"{self.source.format}, {len(self.findings)} findings)"
+            f"{self.source.format}, {len(self.findings)} findings{aside})"
         )
+
+    @property
+    def usable(self) -> tuple[int, ...]:
+        """The numbers of the sweeps that are not set aside."""
+        return tuple(number for number in self.sweep_numbers if number not in self.set_aside)
 
     @property
     def n_sweeps(self) -> int:
@@ -162,6 +175,7 @@ class Recording:
             sweep_numbers=tuple(chosen),
             start_ms=self.start_ms + start * self.dt_ms,
             findings=tuple(f for f in self.findings if not f.sweeps or set(f.sweeps) & set(chosen)),
+            set_aside={number: reason for number, reason in self.set_aside.items() if number in chosen},
         )
 
     def at(self, dt_ms: float) -> Recording:
