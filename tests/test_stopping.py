@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import neurofit as nf
 from neurofit.check.reach import reach
-from neurofit.cli import STOPPED, app
+from neurofit.cli import app
+from neurofit.commands.fits import STOPPED
 from neurofit.errors import RunDirectoryError
 from neurofit.features import SUMMARIES, FeatureTable
 from neurofit.features.catalogue import feature_of

@@ -17,7 +17,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from neurofit.cli import command
+from neurofit.commands.command import command
 from neurofit.errors import SimulationError, SlowSimulation
 from neurofit.recording import Stimulus
 from neurofit.simulation import simulate, slow

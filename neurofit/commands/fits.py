@@ -1,0 +1,164 @@
+"""Commands that simulate and fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neurofit.commands.command import app, command, say, stop
+from neurofit.commands.options import (
+    Anyway,
+    Protocol,
+    Recorded,
+    Scheduler,
+    Workers,
+    named_method,
+    rig_given,
+    tolerances_given,
+)
+
+if TYPE_CHECKING:
+    from neurofit.infer.method import Method
+
+# Exit code of a fit that ended before training.
+STOPPED = 3
+
+
+@command(app)
+def fit(
+    recording: Recorded,
+    model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")],
+    out: Annotated[Path, typer.Option(help="The run directory; one with a started run of the same command goes on.")],
+    sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "even",
+    step: Annotated[int, typer.Option(min=1, help="Which current step to fit.")] = 1,
+    method: Annotated[str, typer.Option(help="tsnpe, npe, npe-c, nle or nre; see docs/methods.md.")] = "tsnpe",
+    density: Annotated[str, typer.Option(help="The networks' density estimator: maf, nsf or mdn.")] = "maf",
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
+    simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    protocol: Protocol = None,
+    tolerance: Annotated[
+        list[str] | None, typer.Option(help="feature=value in place of its own tolerance; may be repeated.")
+    ] = None,
+    rig: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME = NUMBER or PRIOR of a rig's imperfection in the raw check; see docs/artefacts.md."),
+    ] = None,
+    anyway: Anyway = False,
+) -> None:
+    """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
+    chosen = named_method(method, density, rounds, simulations)
+    run_one(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance, rig, anyway)
+
+
+@command(app)
+def simulate(
+    recording: Recorded,
+    model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")],
+    out: Annotated[Path, typer.Option(help="The directory; one that the same command has begun goes on.")],
+    simulations: Annotated[int, typer.Option(min=1, help="Parameter sets to draw from the template's prior.")] = 10_000,
+    sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "all",
+    step: Annotated[int, typer.Option(min=1, help="Which current step.")] = 1,
+    keep_voltage: Annotated[int, typer.Option(min=0, help="Keep the voltage of the first so many, thinned.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    protocol: Protocol = None,
+) -> None:
+    """Simulate a recording's protocol from a template's prior: parameters and features, as many as you like."""
+    from neurofit.progress import Terminal
+    from neurofit.recording import load_recording
+    from neurofit.simulating import simulate_prior
+    from neurofit.template import load_model
+
+    done = simulate_prior(
+        load_recording(recording, protocol=protocol),
+        load_model(model),
+        out,
+        simulations=simulations,
+        seed=seed,
+        sweeps=sweeps,
+        step=step,
+        keep_voltage=keep_voltage,
+        workers=workers,
+        scheduler=scheduler,
+        progress=Terminal(),
+    )
+    for line in done.lines():
+        say(line)
+
+
+@command(app)
+def demo(
+    out: Annotated[
+        Path | None, typer.Option(help="The run directory; default: fits/demo, or fits/demo-simulated.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A template's name, or your own .toml file.")] = "hh_pospischil",
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
+    simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
+    workers: Workers = None,
+    anyway: Anyway = False,
+) -> None:
+    """Fit the demo recording, or the simulated cell where no recording is within reach."""
+    from neurofit.recording.catalogue import demo_recording, fetch_recording
+
+    path, why = demo_recording()
+    say(why)
+    # the two cells are two runs: one must not stand in the way of the other
+    simulated = path == fetch_recording("simulated")
+    where = out or Path("fits/demo-simulated" if simulated else "fits/demo")
+    chosen = named_method("tsnpe", "maf", rounds, simulations)
+    run_one(path, model, where, "even", 1, chosen, 1, workers, None, None, None, None, anyway)
+
+
+def run_one(
+    path: Path,
+    model: str,
+    out: Path,
+    sweeps: str,
+    step: int,
+    method: Method,
+    seed: int,
+    workers: int | None,
+    scheduler: str | None,
+    protocol: str | None,
+    tolerance: list[str] | None,
+    rig: list[str] | None,
+    anyway: bool,
+) -> None:
+    from neurofit.recording import load_recording
+    from neurofit.recording.describe import describe
+
+    loaded = load_recording(path, protocol=protocol)
+    say(describe(loaded))
+
+    from neurofit.fitting import fit as run_fit
+    from neurofit.progress import Terminal
+    from neurofit.template import load_model
+
+    done = run_fit(
+        loaded,
+        load_model(model),
+        out,
+        seed=seed,
+        sweeps=sweeps,
+        step=step,
+        method=method,
+        tolerance=tolerances_given(tolerance or []),
+        rig=rig_given(rig) if rig else None,
+        anyway=anyway,
+        workers=workers,
+        scheduler=scheduler,
+        progress=Terminal(),
+    )
+    if done.stopped:
+        # the run itself has said why
+        stop(f"neurofit: the fit stopped before training. Report: {done.run / 'report.html'}", STOPPED)
+    from neurofit.report.tables import closing_lines
+
+    for line in closing_lines(done):
+        say(line)

@@ -1,0 +1,40 @@
+"""Commands about recordings and what is measured in them."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurofit.commands.command import app, command, say
+from neurofit.commands.options import Protocol, Recorded
+from neurofit.disk import writing
+
+
+@command(app)
+def inspect(
+    recording: Recorded,
+    protocol: Protocol = None,
+    picture: Annotated[Path | None, typer.Option(help="Where to save the picture (.png, .pdf, .svg).")] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Print only.")] = False,
+) -> None:
+    """Say what is in a recording and what is wrong with it, and draw it."""
+    from neurofit.recording.describe import inspect as described
+
+    target = None if no_picture else picture or Path(f"{recording.stem}.png")
+    with writing(target) if target is not None else nullcontext():
+        say(described(recording, target, protocol))
+    if target is not None:
+        say(f"Picture: {target}")
+
+
+@command(app)
+def features(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the page docs/features.md.")] = False,
+) -> None:
+    """List the features: unit, what they mean, how they are measured, tolerance."""
+    from neurofit.features.listing import catalogue_table, features_page
+
+    say(features_page() if markdown else catalogue_table())
