@@ -34,6 +34,7 @@ def fit(
     seed: int = 1,
     sweeps: str | Sequence[int] = "even",
     step: int = 1,
+    keep_all: bool = False,
     method: Method | None = None,
     features: Sequence[str] = SUMMARIES,
     tolerance: Mapping[str, float] | None = None,
@@ -57,9 +58,12 @@ def fit(
         Fixes every draw: the same seed gives the same result on the same machine.
     sweeps
         Which sweeps to fit: ``"even"`` (every other row of the file), ``"odd"``, ``"all"``, ``"0,2,4-8"`` or numbers.
-        The others are held out and predicted.
+        The others are held out and predicted. What the recording sets aside (``recording.set_aside``) is in neither,
+        unless asked for by its number.
     step
         Which test step to fit, from 1; the others are held out and predicted.
+    keep_all
+        Use the sweeps that are set aside like all others.
     method
         Rounds, simulations, networks.
     features
@@ -96,7 +100,7 @@ def fit(
     require_one("seed", seed, SEED, "fit")
     method, progress = method or Method(), progress or Silent()
     rig = stages.chosen_rig(rig)
-    chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
+    recording, chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step, keep_all)
     observed = recorded_features(cut.fitted)
     declared = stages.declared_summaries(model, cut.fitted, observed, features, tolerance)
 

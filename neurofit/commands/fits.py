@@ -10,9 +10,11 @@ import typer
 from neurofit.commands.command import app, command, say, stop
 from neurofit.commands.options import (
     Anyway,
+    KeepAll,
     Protocol,
     Recorded,
     Scheduler,
+    Threshold,
     Workers,
     named_method,
     rig_given,
@@ -49,10 +51,15 @@ def fit(
         typer.Option(help="NAME = NUMBER or PRIOR of a rig's imperfection in the raw check; see docs/artefacts.md."),
     ] = None,
     anyway: Anyway = False,
+    threshold: Threshold = None,
+    keep_all: KeepAll = False,
 ) -> None:
     """Fit a model to a recording: posterior, predictions, checks, verdict, report."""
     chosen = named_method(method, density, rounds, simulations)
-    run_one(recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance, rig, anyway)
+    run_one(
+        recording, model, out, sweeps, step, chosen, seed, workers, scheduler, protocol, tolerance, rig, anyway,
+        threshold, keep_all,
+    )  # fmt: skip
 
 
 @command(app)
@@ -68,21 +75,24 @@ def simulate(
     workers: Workers = None,
     scheduler: Scheduler = None,
     protocol: Protocol = None,
+    threshold: Threshold = None,
+    keep_all: KeepAll = False,
 ) -> None:
     """Simulate a recording's protocol from a template's prior: parameters and features, as many as you like."""
     from neurofit.progress import Terminal
-    from neurofit.recording import load_recording
+    from neurofit.recording import QualityThresholds, load_recording
     from neurofit.simulating import simulate_prior
     from neurofit.template import load_model
 
     done = simulate_prior(
-        load_recording(recording, protocol=protocol),
+        load_recording(recording, protocol=protocol, thresholds=QualityThresholds.from_texts(threshold or ())),
         load_model(model),
         out,
         simulations=simulations,
         seed=seed,
         sweeps=sweeps,
         step=step,
+        keep_all=keep_all,
         keep_voltage=keep_voltage,
         workers=workers,
         scheduler=scheduler,
@@ -129,11 +139,13 @@ def run_one(
     tolerance: list[str] | None,
     rig: list[str] | None,
     anyway: bool,
+    threshold: list[str] | None = None,
+    keep_all: bool = False,
 ) -> None:
-    from neurofit.recording import load_recording
+    from neurofit.recording import QualityThresholds, load_recording
     from neurofit.recording.describe import describe
 
-    loaded = load_recording(path, protocol=protocol)
+    loaded = load_recording(path, protocol=protocol, thresholds=QualityThresholds.from_texts(threshold or ()))
     say(describe(loaded))
 
     from neurofit.fitting import fit as run_fit
@@ -147,6 +159,7 @@ def run_one(
         seed=seed,
         sweeps=sweeps,
         step=step,
+        keep_all=keep_all,
         method=method,
         tolerance=tolerances_given(tolerance or []),
         rig=rig_given(rig) if rig else None,

@@ -24,6 +24,11 @@ Scheduler = Annotated[
 Anyway = Annotated[
     bool, typer.Option("--anyway", help="Go on where the check of the prior finds that the model cannot make the cell.")
 ]
+Threshold = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=NUMBER in place of a threshold of quality; may be repeated; see docs/protocols.md."),
+]
+KeepAll = Annotated[bool, typer.Option("--keep-all", help="Use the sweeps that are set aside like all others.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side; default: one per processor.")]
 
 

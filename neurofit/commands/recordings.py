@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from neurofit.commands.command import app, command, say
-from neurofit.commands.options import Protocol, Recorded
+from neurofit.commands.options import Protocol, Recorded, Threshold
 from neurofit.disk import writing
 
 
@@ -19,13 +19,16 @@ def inspect(
     protocol: Protocol = None,
     picture: Annotated[Path | None, typer.Option(help="Where to save the picture (.png, .pdf, .svg).")] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Print only.")] = False,
+    threshold: Threshold = None,
 ) -> None:
     """Say what is in a recording and what is wrong with it, and draw it."""
+    from neurofit.recording import QualityThresholds
     from neurofit.recording.describe import inspect as described
 
     target = None if no_picture else picture or Path(f"{recording.stem}.png")
+    limits = QualityThresholds.from_texts(threshold or ())
     with writing(target) if target is not None else nullcontext():
-        say(described(recording, target, protocol))
+        say(described(recording, target, protocol, limits))
     if target is not None:
         say(f"Picture: {target}")
 

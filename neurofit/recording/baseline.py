@@ -40,9 +40,7 @@ def measure_rest(recording: Recording) -> NDArray[np.float64]:
     return np.median(recording.voltage_mv[:, :stop], axis=1)
 
 
-def pieces_of_sweeps(
-    recording: Recording, spike_times: list[NDArray[np.float64]]
-) -> list[list[NDArray[np.float64]]]:
+def pieces_of_sweeps(recording: Recording, spike_times: list[NDArray[np.float64]]) -> list[list[NDArray[np.float64]]]:
     """Of each sweep, its stretches of 100 ms at rest, settled and without a spike: ``[sample]`` in mV, less a line."""
     dt = recording.dt_ms
     length = round(PIECE_MS / dt)

@@ -13,6 +13,7 @@ from neurofit.recording.baseline import measure_rest
 from neurofit.recording.load import load_recording
 from neurofit.recording.recording import Finding, Recording, ranges
 from neurofit.recording.spikes import count_spikes, spike_times_ms
+from neurofit.recording.thresholds import QualityThresholds
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -22,12 +23,17 @@ PICTURES = (".png", ".pdf", ".svg")
 CURRENT_FROM = {"recorded": "recorded beside the voltage", "protocol": "the command in the file's protocol"}
 
 
-def inspect(path: str | Path | Sequence[str | Path], picture: Path | None = None, protocol: str | None = None) -> Group:
+def inspect(
+    path: str | Path | Sequence[str | Path],
+    picture: Path | None = None,
+    protocol: str | None = None,
+    thresholds: QualityThresholds | None = None,
+) -> Group:
     """Load a recording, draw it if asked to, and say what is in it.
 
     Parameters
     ----------
-    path, protocol
+    path, protocol, thresholds
         As for :func:`~neurofit.recording.load.load_recording`.
     picture
         Where to save a picture of it: ``.png``, ``.pdf`` or ``.svg``.
@@ -44,7 +50,7 @@ def inspect(path: str | Path | Sequence[str | Path], picture: Path | None = None
     """
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise RecordingError("no such kind of picture", where=picture, expected=", ".join(PICTURES))
-    recording = load_recording(path, protocol=protocol)
+    recording = load_recording(path, protocol=protocol, thresholds=thresholds)
     if picture is not None:
         from neurofit.recording.draw import draw_recording
 
@@ -86,6 +92,8 @@ def _summary(recording: Recording) -> Table:
         "Current": CURRENT_FROM[source.current_from],
         "sha256": source.sha256,
     }
+    if recording.set_aside:
+        rows["Set aside"] = f"sweeps {ranges(tuple(recording.set_aside))}; a fit leaves them out"
     for index, step in enumerate(recording.stimulus.test_steps, start=1):
         levels = f"{step.level_pa.min():.0f} to {step.level_pa.max():.0f} pA"
         if not step.varies:

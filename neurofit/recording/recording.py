@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -110,6 +110,30 @@ class Recording:
     def usable(self) -> tuple[int, ...]:
         """The numbers of the sweeps that are not set aside."""
         return tuple(number for number in self.sweep_numbers if number not in self.set_aside)
+
+    def with_taken(self, numbers: Iterable[int]) -> Recording:
+        """The same recording in which these sweeps are not set aside, as findings then say.
+
+        Raises
+        ------
+        RecordingError
+            If one of them holds values that are not numbers.
+        """
+        taken = {number: self.set_aside[number] for number in sorted(numbers) if number in self.set_aside}
+        for number in taken:
+            if not np.isfinite(self.voltage_mv[self.sweep_numbers.index(number)]).all():
+                raise RecordingError(
+                    f"sweep {number} cannot be used: {taken[number]}",
+                    where=self.source.path,
+                    expected=f"sweeps among {ranges(self.usable)}",
+                )
+        said = [
+            Finding("taken-anyway", "warning", f"Sweep {number} is used as asked for, though {reason}.", (number,))
+            for number, reason in taken.items()
+        ]
+        rest = [f for f in self.findings if not (f.kind == "set-aside" and set(f.sweeps) <= set(taken))]
+        aside = {number: reason for number, reason in self.set_aside.items() if number not in taken}
+        return replace(self, findings=(*said, *rest), set_aside=aside) if taken else self
 
     @property
     def n_sweeps(self) -> int:

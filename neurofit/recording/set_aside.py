@@ -28,7 +28,11 @@ from neurofit.recording.thresholds import QualityThresholds
 
 FEWEST_SWEEPS = 4  # with fewer there are no others to judge a sweep by
 SPREADS = 5.0  # a sweep far from the others is so many of their robust standard deviations away
-CLIP_RUN, CLIP_EDGE = 3, 4.0  # identical samples in a row at the end of the range, and the steps of resolution into them
+CLIP_RUN, CLIP_EDGE = (
+    3,
+    4.0,
+)  # identical samples in a row at the end of the range, and the steps of resolution into them
+IMPLAUSIBLE = "an implausible voltage"  # of which the whole recording's findings speak
 
 Array = NDArray[np.float64]
 Found = dict[int, str]  # row -> reason
@@ -46,7 +50,7 @@ def set_aside_findings(recording: Recording, limits: QualityThresholds) -> Itera
     for number, reason in recording.set_aside.items():
         yield Finding("set-aside", "warning", f"Sweep {number} is set aside: {reason}.", (number,))
     for fault, found in _faults(recording, limits):
-        if 2 * len(found) >= recording.n_sweeps and recording.n_sweeps >= FEWEST_SWEEPS:
+        if fault != IMPLAUSIBLE and 2 * len(found) >= recording.n_sweeps >= FEWEST_SWEEPS:
             numbers = tuple(recording.sweep_numbers[row] for row in found)
             yield Finding(
                 "shared-fault",
@@ -74,7 +78,7 @@ def _faults(recording: Recording, limits: QualityThresholds) -> Iterator[tuple[s
     measures: dict[str, Callable[[Recording, QualityThresholds], Found]] = {
         "values that are not numbers": _not_numbers,
         "a voltage that stands still": _stands_still,
-        "an implausible voltage": _implausible,
+        IMPLAUSIBLE: _implausible,
         "clipping": _clipped,
         "a rest far from the others'": _rest,
         "a drift within the sweep": _drift,
@@ -202,9 +206,15 @@ def _electrode(recording: Recording, limits: QualityThresholds) -> Found:
         return {}
     mohm = electrode_by_sweep(recording, electrode.jumps)
     usual = float(np.nanmedian(mohm)) if np.isfinite(mohm).any() else 0.0
+    largest_pa = np.zeros(recording.n_sweeps)
+    np.maximum.at(largest_pa, electrode.jumps.row, np.abs(electrode.jumps.step_pa))
+    with np.errstate(divide="ignore"):
+        error = 1e3 * electrode.unexplained_mv / largest_pa
+    least = max(limits.sweep_electrode_mohm, limits.sweep_electrode_share * abs(usual))
     return {
         row: f"its electrode resistance is {mohm[row]:.0f} MOhm, the others' {usual:.0f}: access changed"
-        for row in _apart(mohm, max(limits.sweep_electrode_mohm, limits.sweep_electrode_share * abs(usual)))
+        for row in _apart(mohm, least)
+        if abs(mohm[row] - usual) > SPREADS * error[row]
     }
 
 

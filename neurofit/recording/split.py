@@ -21,7 +21,7 @@ class Split:
     fitted
         The chosen sweeps around the chosen test step.
     held_out
-        ``{name: Recording}``: the other sweeps of that step, and every sweep of the other steps.
+        ``{name: Recording}``: the other usable sweeps of that step, and every usable sweep of the other steps.
     """
 
     fitted: Recording
@@ -60,11 +60,11 @@ def split(recording: Recording, sweeps: Sequence[int], step: int = 1) -> Split:
             expected=f"a step from 1 to {len(steps)}",
         )
     fitted = _around(recording, sweeps, step)
-    rest = [s for s in recording.sweep_numbers if s not in set(sweeps)]
+    rest = [s for s in recording.usable if s not in set(sweeps)]
     held_out = {f"step {step}, other sweeps": _around(recording, rest, step)} if rest else {}
     for other in range(1, len(steps) + 1):
         if other != step:
-            held_out[f"step {other}"] = _around(recording, recording.sweep_numbers, other)
+            held_out[f"step {other}"] = _around(recording, recording.usable, other)
     return Split(fitted, held_out)
 
 
