@@ -126,8 +126,13 @@ def _draw_sweeps(
     for row in np.argsort(-level, kind="stable"):
         aside = recording.sweep_numbers[row] in recording.set_aside
         colour = ASIDE if aside else mapped.to_rgba(level[row])
-        line = {"linewidth": 0.6, "zorder": 1 if aside else 2, "linestyle": ":" if aside else "-"}
-        voltage.plot(*_envelope(recording.voltage_mv[row], time), color=colour, **line)
+        voltage.plot(
+            *_envelope(recording.voltage_mv[row], time),
+            color=colour,
+            linewidth=0.6,
+            linestyle=":" if aside else "-",
+            zorder=1 if aside else 2,
+        )
         current.plot(*_envelope(recording.current_pa[row], time), color=colour, linewidth=0.9)
     steps = recording.stimulus.test_steps
     for index, step in enumerate(steps, start=1):

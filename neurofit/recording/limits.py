@@ -31,10 +31,10 @@ def check_values(recording: Recording) -> None:
 
     Fewer sweeps than half are set aside for it when the recording is examined.
     """
-    whole = np.isfinite(recording.voltage_mv).all(axis=1)
+    whole = np.isfinite(recording.voltage_mv.sum(axis=1))
     largest_mv = float(np.abs(recording.voltage_mv[whole]).max(initial=0.0))
     largest_pa = float(np.abs(recording.current_pa).max())
-    if 2 * whole.sum() <= len(whole) or not np.isfinite(largest_pa):
+    if 2 * np.count_nonzero(whole) <= recording.n_sweeps or not np.isfinite(largest_pa):
         what = "the recording holds values that are not numbers"
     elif largest_mv > LARGEST_MV:
         what = f"the voltage reaches {largest_mv:.3g} mV"

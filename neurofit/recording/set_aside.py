@@ -109,7 +109,7 @@ def _stands_still(recording: Recording, limits: QualityThresholds) -> Found:
     if np.median(hold_ms) > limits.still_ms / 5:
         return {}  # without noise, or too coarsely sampled in voltage: standing still says nothing
     return {
-        int(row): f"its voltage stands still at {recording.voltage_mv[row, longest[row][0]]:.1f} mV for "
+        int(row): f"its voltage stands still at {recording.voltage_mv[row, longest[row][0]] + 0.0:.1f} mV for "
         f"{hold_ms[row]:.0f} ms from {recording.start_ms + longest[row][0] * recording.dt_ms:.0f} ms"
         for row in np.flatnonzero(hold_ms >= limits.still_ms)
     }
@@ -208,7 +208,7 @@ def _electrode(recording: Recording, limits: QualityThresholds) -> Found:
     usual = float(np.nanmedian(mohm)) if np.isfinite(mohm).any() else 0.0
     largest_pa = np.zeros(recording.n_sweeps)
     np.maximum.at(largest_pa, electrode.jumps.row, np.abs(electrode.jumps.step_pa))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         error = 1e3 * electrode.unexplained_mv / largest_pa
     least = max(limits.sweep_electrode_mohm, limits.sweep_electrode_share * abs(usual))
     return {

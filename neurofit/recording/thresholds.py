@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from neurofit.errors import BadInput
@@ -88,29 +88,25 @@ class QualityThresholds:
             If a text names no threshold, or gives no number.
         """
         given: dict[str, Any] = {}
-        known = {field.name: field.default for field in fields(QualityThresholds)}
+        known = asdict(QualityThresholds())
         for text in texts:
             name, _, value = (part.strip() for part in text.partition("="))
             if name not in known:
-                raise BadInput(f"there is no threshold {name}", where=text, expected=", ".join(known))
+                raise BadInput(f"there is no threshold {name}", expected=", ".join(known), found=text)
+            usual = known[name] if isinstance(known[name], tuple) else (known[name],)
             try:
-                numbers = tuple(float(number) for number in value.split(","))
-            except ValueError:
-                numbers = ()
-            default = known[name]
-            if len(numbers) != (len(default) if isinstance(default, tuple) else 1):
+                numbers = tuple(type(old)(new) for old, new in zip(usual, value.split(","), strict=True))
+            except ValueError as error:
                 raise BadInput(
-                    f"the threshold {name} needs {'two numbers' if isinstance(default, tuple) else 'a number'}",
-                    expected=f"such as {name}={','.join(map(str, default)) if isinstance(default, tuple) else default}",
-                    found=f'"{value}"',
-                )
-            given[name] = numbers if isinstance(default, tuple) else type(default)(numbers[0])
+                    f"the threshold {name} needs {'a number' if len(usual) == 1 else 'two numbers'}",
+                    expected=f"such as {name}={','.join(map(str, usual))}",
+                    found=text,
+                ) from error
+            given[name] = numbers if len(usual) > 1 else numbers[0]
         return QualityThresholds(**given)
 
     def changed(self) -> dict[str, Any]:
         """Those that are not the defaults, by name."""
-        return {
-            field.name: list(value) if isinstance(value := getattr(self, field.name), tuple) else value
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
-        }
+        usual = asdict(QualityThresholds())
+        own = {name: value for name, value in asdict(self).items() if value != usual[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()}
