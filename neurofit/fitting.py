@@ -10,7 +10,7 @@ import numpy as np
 
 from neurofit import stages
 from neurofit.check import Nuisances
-from neurofit.features import SUMMARIES, recorded_features
+from neurofit.features import SUMMARIES_UNDER, recorded_features
 from neurofit.infer import Method, Region
 from neurofit.infer.valid import SEED, require_one, require_type
 from neurofit.progress import Progress, Silent
@@ -36,7 +36,7 @@ def fit(
     step: int = 1,
     keep_all: bool = False,
     method: Method | None = None,
-    features: Sequence[str] = SUMMARIES,
+    features: Sequence[str] | None = None,
     tolerance: Mapping[str, float] | None = None,
     rig: Nuisances | None = None,
     anyway: bool = False,
@@ -61,13 +61,15 @@ def fit(
         The others are held out and predicted. What the recording sets aside (``recording.set_aside``) is in neither,
         unless asked for by its number.
     step
-        Which test step to fit, from 1; the others are held out and predicted.
+        Which test step to fit, from 1; the others are held out and predicted. A current that is not made of steps has
+        one: all of the stretch in which it moves.
     keep_all
         Use the sweeps that are set aside like all others.
     method
         Rounds, simulations, networks.
     features
-        Summaries, by their names in the catalogue.
+        Summaries, by their names in the catalogue; by default those that make sense for steps, ramps or any other
+        current (docs/features.md).
     tolerance
         ``{feature: standard deviation}`` on the feature's own scale, in place of the catalogue's and the recording's.
     rig
@@ -102,7 +104,8 @@ def fit(
     rig = stages.chosen_rig(rig)
     recording, chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step, keep_all)
     observed = recorded_features(cut.fitted)
-    declared = stages.declared_summaries(model, cut.fitted, observed, features, tolerance)
+    summaries = SUMMARIES_UNDER[cut.fitted.stimulus.kind] if features is None else features
+    declared = stages.declared_summaries(model, cut.fitted, observed, summaries, tolerance)
 
     run = Run(out)
     decided = stages.decisions(recording, chosen, step, model, declared, method, rig, seed)

@@ -1,6 +1,6 @@
 """Voltage and current become a :class:`FeatureTable`: value, unit, defined or not."""
 
-from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES, Feature
+from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES, SUMMARIES_UNDER, Feature
 from neurofit.features.extract import as_table, extract_features, recorded_features
 from neurofit.features.spikes import SPIKE_THRESHOLD_MV
 from neurofit.features.statistics import seven_statistics
@@ -12,6 +12,7 @@ __all__ = [
     "SPIKE_THRESHOLD_MV",
     "STATISTICS",
     "SUMMARIES",
+    "SUMMARIES_UNDER",
     "Feature",
     "FeatureTable",
     "as_table",

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofit.recording.baseline import baseline_findings, holding_epochs
+from neurofit.recording.baseline import baseline_findings
 from neurofit.recording.electrode import Electrode, electrode_findings, measure_electrode
 from neurofit.recording.recording import Finding, Recording
 from neurofit.recording.robust import stretches
@@ -104,7 +104,7 @@ def _spikes(recording: Recording, times: list[NDArray[np.float64]], limits: Qual
             epoch.stop_ms,
             epoch.level_pa,
         )
-        for epoch in holding_epochs(recording)
+        for epoch in recording.stimulus.held
     ]
     own = sum((count_spikes(times, epoch) for epoch in quiet), np.zeros(recording.n_sweeps, dtype=np.int64))
     if not own.any():

@@ -234,6 +234,9 @@ class Recording:
             ``(start_ms, stop_ms)`` from the start of the file's sweep, for :meth:`select`.
         """
         epochs = self.stimulus.epochs
+        if not epochs:  # a current that moves: the whole stretch, with what is held around it
+            start, stop = step.start_ms - before_ms, step.stop_ms + after_ms
+            return self.start_ms + max(start, 0.0), self.start_ms + min(stop, self.duration_ms)
         index = next(i for i, epoch in enumerate(epochs) if epoch.start_ms == step.start_ms)
         holding = self.stimulus.holding_pa
         leave = index

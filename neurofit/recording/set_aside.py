@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from neurofit.recording.baseline import (
     FEWEST_PIECES,
     SETTLE_MS,
-    holding_epochs,
     measure_hum,
     measure_noise,
     measure_rest,
@@ -171,7 +170,7 @@ def _rest(recording: Recording, limits: QualityThresholds) -> Found:
 
 def _drift(recording: Recording, limits: QualityThresholds) -> Found:
     """Change from before the steps to the end of the sweep, where it is at the holding current again."""
-    last = next((epoch for epoch in reversed(holding_epochs(recording)) if epoch.start_ms > 0), None)
+    last = next((epoch for epoch in reversed(recording.stimulus.held) if epoch.start_ms > 0), None)
     if last is None or last.stop_ms - last.start_ms < 2 * SETTLE_MS:
         return {}
     start, stop = (round(t / recording.dt_ms) for t in (last.start_ms + SETTLE_MS, last.stop_ms))

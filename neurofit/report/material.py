@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurofit.check.predictive import MISSED, compare
-from neurofit.features.catalogue import PER_CELL, feature_of
+from neurofit.features.catalogue import FEATURES, MEASURED, feature_of
 from neurofit.features.table import on_scale
 from neurofit.infer.tolerance import CATALOGUE
 from neurofit.recording import Recording
@@ -177,7 +177,8 @@ class Material:
     def not_fitted(self) -> tuple[FeatureRow, ...]:
         """Features of the whole cell that were measured but not fitted, or that the cell does not have."""
         fitted = {row.name for row in self.features}
-        names = [name for name in PER_CELL if name not in fitted]
+        measured = MEASURED[self.fit.split.fitted.stimulus.kind]
+        names = [name for name in measured if not FEATURES[name].per_sweep and name not in fitted]
         recorded = self.fit.observed.select(names)
         predicted = self.parts[0].predicted.features.select(names)
         rows = []
