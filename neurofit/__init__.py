@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neurofit import check
     from neurofit.check import CheckResult
     from neurofit.errors import BadInput, NeurofitError, RunFailed
-    from neurofit.features import FeatureTable, extract_features, seven_statistics
+    from neurofit.features import CellProperties, FeatureTable, cell_properties, extract_features, seven_statistics
     from neurofit.fitting import fit
     from neurofit.infer import (
         Amortized,
@@ -34,7 +34,14 @@ if TYPE_CHECKING:
         learn_posterior,
         load_amortized,
     )
-    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording, recording_from_arrays
+    from neurofit.recording import (
+        QualityThresholds,
+        Recording,
+        Stimulus,
+        fetch_recording,
+        load_recording,
+        recording_from_arrays,
+    )
     from neurofit.report.netcdf import read_netcdf
     from neurofit.report.posterior import pairplot
     from neurofit.report.recovery import lossplot, rankplot, recoveryplot
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Amortized": "infer",
     "BadInput": "errors",
+    "CellProperties": "features",
     "CheckResult": "check",
     "FeatureTable": "features",
     "Fit": "result",
@@ -54,12 +62,14 @@ _WHERE = {
     "NeurofitError": "errors",
     "Posterior": "infer",
     "PriorSimulations": "simulating",
+    "QualityThresholds": "recording",
     "Recording": "recording",
     "Recovery": "infer",
     "RunFailed": "errors",
     "Schedule": "infer",
     "Stimulus": "recording",
     "Traces": "simulation",
+    "cell_properties": "features",
     "extract_features": "features",
     "fetch_recording": "recording",
     "fit": "fitting",
@@ -84,6 +94,7 @@ _WHERE = {
 __all__ = [
     "Amortized",
     "BadInput",
+    "CellProperties",
     "CheckResult",
     "FeatureTable",
     "Fit",
@@ -92,12 +103,14 @@ __all__ = [
     "NeurofitError",
     "Posterior",
     "PriorSimulations",
+    "QualityThresholds",
     "Recording",
     "Recovery",
     "RunFailed",
     "Schedule",
     "Stimulus",
     "Traces",
+    "cell_properties",
     "check",
     "extract_features",
     "fetch_recording",

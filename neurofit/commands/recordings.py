@@ -22,13 +22,17 @@ def inspect(
     threshold: Threshold = None,
 ) -> None:
     """Say what is in a recording and what is wrong with it, and draw it."""
+    from neurofit.features import cell_properties
     from neurofit.recording import QualityThresholds
     from neurofit.recording.describe import inspect as described
 
     target = None if no_picture else picture or Path(f"{recording.stem}.png")
     limits = QualityThresholds.from_texts(threshold or ())
     with writing(target) if target is not None else nullcontext():
-        say(described(recording, target, protocol, limits))
+        loaded, text = described(recording, target, protocol, limits)
+    say(text)
+    for table in cell_properties(loaded).tables():
+        say(table)
     if target is not None:
         say(f"Picture: {target}")
 

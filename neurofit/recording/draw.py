@@ -88,8 +88,8 @@ def _level(recording: Recording) -> NDArray[np.float64]:
 
 def _level_label(recording: Recording) -> str:
     steps = recording.stimulus.test_steps
-    if not steps:
-        return "mean current (pA)"
+    if not recording.stimulus.epochs:
+        return f"mean current in the {recording.stimulus.word} (pA)"
     return "level of the step (pA)" if len(steps) == 1 else "level of the last step (pA)"
 
 
@@ -139,7 +139,7 @@ def _draw_sweeps(
         span = (recording.start_ms + step.start_ms, recording.start_ms + step.stop_ms)
         for axes in (voltage, current):
             axes.axvspan(*span, color=SHADE, zorder=-10, linewidth=0)
-        name = "test step" if len(steps) == 1 else f"test step {index}"
+        name = f"test {recording.stimulus.word}" if len(steps) == 1 else f"test step {index}"
         voltage.text(
             sum(span) / 2,
             1.01,
@@ -185,7 +185,7 @@ def _draw_firing(recording: Recording, level: NDArray[np.float64], mapped: Scala
         axes.set_xlabel("current (pA)")
     if len(steps) > 1:
         axes.legend(frameon=False, handletextpad=0.2, borderaxespad=0.1, loc="upper left", fontsize=8)
-    axes.set_ylabel("action potentials in the step" if steps else "action potentials")
+    axes.set_ylabel(f"action potentials in the {recording.stimulus.word}" if steps else "action potentials")
     axes.set_title("Firing", loc="left")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     top = max(1.0, axes.get_ylim()[1])

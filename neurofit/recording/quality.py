@@ -89,9 +89,10 @@ def _spikes(recording: Recording, times: list[NDArray[np.float64]], limits: Qual
             "can be fitted.",
         )
         return
+    mean = "" if recording.stimulus.epochs else "mean "
     parts = [
-        f"{_span(count_spikes(times, step))} in the step from {recording.start_ms + step.start_ms:g} ms "
-        f"({_span(np.round(step.level_pa))} pA)"
+        f"{_span(count_spikes(times, step))} in the {recording.stimulus.word} from "
+        f"{recording.start_ms + step.start_ms:g} ms ({mean}{_span(np.round(step.level_pa))} pA)"
         for step in recording.stimulus.test_steps
     ]
     where = "; ".join(parts) if parts else _span(count_spikes(times))

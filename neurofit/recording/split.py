@@ -60,7 +60,8 @@ def split(recording: Recording, sweeps: Sequence[int], step: int = 1) -> Split:
         )
     fitted = _around(recording, sweeps, step)
     rest = [s for s in recording.usable if s not in set(sweeps)]
-    held_out = {f"step {step}, other sweeps": _around(recording, rest, step)} if rest else {}
+    name = f"step {step}, other sweeps" if recording.stimulus.epochs else "other sweeps"
+    held_out = {name: _around(recording, rest, step)} if rest else {}
     for other in range(1, len(steps) + 1):
         if other != step:
             held_out[f"step {other}"] = _around(recording, recording.usable, other)

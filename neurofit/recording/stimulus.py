@@ -142,6 +142,11 @@ class Stimulus:
         start, stop = self._moves
         return "ramps" if are_ramps(self.current_pa[:, start:stop]) else "waveform"
 
+    @property
+    def word(self) -> str:
+        """What a test step is called: ``step``, ``ramp`` or ``waveform``."""
+        return {"steps": "step", "ramps": "ramp", "waveform": "waveform"}[self.kind]
+
     @cached_property
     def _moves(self) -> tuple[int, int]:
         """The samples between which a current that is not made of steps moves."""

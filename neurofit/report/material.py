@@ -18,7 +18,7 @@ from neurofit.features.catalogue import FEATURES, MEASURED, feature_of
 from neurofit.features.table import on_scale
 from neurofit.infer.tolerance import CATALOGUE
 from neurofit.recording import Recording
-from neurofit.report.words import sweep_numbers
+from neurofit.report.words import stretch_of, sweep_numbers
 from neurofit.stages import SimulationSet
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class Part:
         if not self.held_out:
             return "fitted"
         return "held out" if "other sweeps" in self.name else f"held out, step {self.step}"
+
+    @property
+    def stretch(self) -> str:
+        """``"step 2"``, or where the current is not made of steps ``"the ramp"`` or ``"the waveform"``."""
+        return stretch_of(self.recording.stimulus, self.step)
 
     @property
     def sweeps(self) -> str:

@@ -66,7 +66,7 @@ def test_inspect_loads_draws_and_describes(tmp_path: Path) -> None:
     epochs = [Epoch(0.0, duration=907), Epoch(-50.0, 100.0, duration=2000)]
     path = write_abf2(tmp_path / "cell.abf", [Input(cell.record().voltage_mv)], [Output(epochs=epochs)], dt_us=250.0)
     picture = tmp_path / "cell.png"
-    text = printed(inspect(path, picture))
+    text = printed(inspect(path, picture)[1])
     assert "cell.abf" in text
     assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(RecordingError, match="kind of picture"):
