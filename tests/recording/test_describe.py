@@ -53,7 +53,9 @@ def test_names_are_not_taken_for_markup() -> None:
 def test_a_current_without_steps_is_described() -> None:
     noise = np.random.default_rng(0).normal(0, 50, (9, 30000))
     recording = replace(Cell().record(), current_pa=noise)
-    assert "not made of steps" in printed(describe(replace(recording, findings=examine(recording))))
+    text = printed(describe(replace(recording, findings=examine(recording))))
+    assert "Waveform" in text
+    assert "not as steps" in text
 
 
 def test_a_narrow_terminal_loses_nothing() -> None:

@@ -84,7 +84,7 @@ def test_a_cell_without_noise_stands_still_by_nature() -> None:
 def test_what_half_of_the_sweeps_share_is_the_cells_nature() -> None:
     recording = Cell().record().select(range(1, 9))
     voltage = recording.voltage_mv.copy()
-    voltage[3:] = np.minimum(voltage[4:], np.linspace(-20, 0, 5)[:, None])
+    voltage[3:] = np.minimum(voltage[3:], np.linspace(-20, 0, 5)[:, None])
     found = examined(replace(recording, voltage_mv=voltage))
     assert not found.set_aside
     (shared,) = [finding for finding in found.findings if finding.kind == "shared-fault"]
