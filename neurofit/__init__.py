@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neurofit import check
+    from neurofit.cells import Cells, fit_cells
     from neurofit.check import CheckResult
     from neurofit.errors import BadInput, NeurofitError, RunFailed
     from neurofit.features import CellProperties, FeatureTable, cell_properties, extract_features, seven_statistics
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from neurofit.report.posterior import pairplot
     from neurofit.report.recovery import lossplot, rankplot, recoveryplot
     from neurofit.result import Fit, load_fit
+    from neurofit.shared import Shared, learn_shared
+    from neurofit.shared_cells import SharedCells, fit_shared
     from neurofit.simulating import PriorSimulations, simulate_prior
     from neurofit.simulation import Traces, simulate
     from neurofit.template import Model, list_models, load_model
@@ -54,6 +57,7 @@ _WHERE = {
     "Amortized": "infer",
     "BadInput": "errors",
     "CellProperties": "features",
+    "Cells": "cells",
     "CheckResult": "check",
     "FeatureTable": "features",
     "Fit": "result",
@@ -67,14 +71,19 @@ _WHERE = {
     "Recovery": "infer",
     "RunFailed": "errors",
     "Schedule": "infer",
+    "Shared": "shared",
+    "SharedCells": "shared_cells",
     "Stimulus": "recording",
     "Traces": "simulation",
     "cell_properties": "features",
     "extract_features": "features",
     "fetch_recording": "recording",
     "fit": "fitting",
+    "fit_cells": "cells",
+    "fit_shared": "shared_cells",
     "learn_amortized": "infer",
     "learn_posterior": "infer",
+    "learn_shared": "shared",
     "list_models": "template",
     "load_amortized": "infer",
     "load_fit": "result",
@@ -95,6 +104,7 @@ __all__ = [
     "Amortized",
     "BadInput",
     "CellProperties",
+    "Cells",
     "CheckResult",
     "FeatureTable",
     "Fit",
@@ -108,6 +118,8 @@ __all__ = [
     "Recovery",
     "RunFailed",
     "Schedule",
+    "Shared",
+    "SharedCells",
     "Stimulus",
     "Traces",
     "cell_properties",
@@ -115,8 +127,11 @@ __all__ = [
     "extract_features",
     "fetch_recording",
     "fit",
+    "fit_cells",
+    "fit_shared",
     "learn_amortized",
     "learn_posterior",
+    "learn_shared",
     "list_models",
     "load_amortized",
     "load_fit",

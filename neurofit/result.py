@@ -267,6 +267,17 @@ class Fit:
         return predictive_table(self)
 
     @cached_property
+    def held_out_scores(self) -> pd.DataFrame:
+        """One row a held-out sweep: ``level_pa`` and ``score``, how far the posterior's predictions are from it.
+
+        In tolerances a feature, 0 to 10, less is better: a proper score (:mod:`neurofit.check.prediction`), by which
+        models are compared.
+        """
+        from neurofit.report.held_out import held_out_scores
+
+        return held_out_scores(self)
+
+    @cached_property
     def parameters(self) -> pd.DataFrame:
         """One row a parameter, as :meth:`Posterior.summary` says, with intervals of 90 %."""
         return self.posterior.summary(seed=self.seed)

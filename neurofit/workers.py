@@ -154,8 +154,12 @@ def open_pool(workers: int | None, scheduler: str | Client | None = None) -> Ite
 
 
 def side_by_side(
-    job: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], workers: int, report: Report | None = None
-) -> list[Any]:
+    job: Callable[..., T],
+    arguments: Sequence[tuple[Any, ...]],
+    workers: int,
+    report: Report | None = None,
+    ended: Callable[[T], None] | None = None,
+) -> list[T]:
     """``[job(*a, report) for a in arguments]`` in worker processes of this machine.
 
     Parameters
@@ -164,6 +168,8 @@ def side_by_side(
         Takes the arguments and, last, a :data:`Report` of its own.
     report
         Hears the mean share of all jobs, a few times a second.
+    ended
+        Called with each result, as the jobs end.
     """
     with scratch("neurofit-progress-") as folder:
         notes = [folder / f"{i}" for i in range(len(arguments))]
@@ -172,7 +178,11 @@ def side_by_side(
         watcher.start()
         try:
             calls = [(i, job, a, note) for i, (a, note) in enumerate(zip(arguments, notes, strict=True))]
-            results = dict(Pool(max(1, min(workers, len(calls)))).unordered(_noted, calls))
+            results: dict[int, T] = {}
+            for number, result in Pool(max(1, min(workers, len(calls)))).unordered(_noted, calls):
+                results[number] = result
+                if ended is not None:
+                    ended(result)
         finally:
             done.set()
             watcher.join()

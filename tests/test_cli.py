@@ -102,7 +102,6 @@ BAD_FILES = {
     "T01_voltage_clamp_abf2.abf": "voltage clamp",
     "T03_abf1_no_protocol_current_labelled_mV.abf": "ABF1",
     "T04_gapfree_no_protocol_no_spikes.abf": "no stimulus",
-    "T06_ramp_epochs.abf": "ramp",
     "T09_spikes_without_current_opto.abf": "not caused by injected current",
     "T25_truncated_data.abf": "cut short",
     "T26_truncated_header.abf": "cut short",

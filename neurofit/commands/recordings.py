@@ -9,27 +9,25 @@ from typing import Annotated
 import typer
 
 from neurofit.commands.command import app, command, say
-from neurofit.commands.options import Protocol, Recorded, Threshold
+from neurofit.commands.options import Reading, Recorded, reads
 from neurofit.disk import writing
 
 
 @command(app)
+@reads
 def inspect(
     recording: Recorded,
-    protocol: Protocol = None,
+    reading: Reading,
     picture: Annotated[Path | None, typer.Option(help="Where to save the picture (.png, .pdf, .svg).")] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Print only.")] = False,
-    threshold: Threshold = None,
 ) -> None:
     """Say what is in a recording and what is wrong with it, and draw it."""
     from neurofit.features import cell_properties
-    from neurofit.recording import QualityThresholds
     from neurofit.recording.describe import inspect as described
 
     target = None if no_picture else picture or Path(f"{recording.stem}.png")
-    limits = QualityThresholds.from_texts(threshold or ())
     with writing(target) if target is not None else nullcontext():
-        loaded, text = described(recording, target, protocol, limits)
+        loaded, text = described(recording, target, **reading)
     say(text)
     for table in cell_properties(loaded).tables():
         say(table)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from neurofit.commands.command import app, command, say
-from neurofit.commands.options import Protocol, RunFolder
+from neurofit.commands.options import Reading, RunFolder, reads
 from neurofit.disk import writing
 
 
@@ -90,14 +90,15 @@ def robust(
 
 
 @command(app)
+@reads
 def predict(
     run: RunFolder,
+    reading: Reading,
     recording: Annotated[Path | None, typer.Option(help="Another recording whose current to inject.")] = None,
     sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers.")] = "all",
     step: Annotated[int, typer.Option(min=1, help="Which current step.")] = 1,
     draws: Annotated[int, typer.Option(min=1, help="Posterior draws.")] = 100,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    protocol: Protocol = None,
     out: Annotated[Path | None, typer.Option(help="Table of predicted features, .csv.")] = None,
 ) -> None:
     """Predict features under any current, and hold them against the recording's where there is one."""
@@ -109,7 +110,7 @@ def predict(
     done = load_fit(run)
     part = None
     if recording is not None:
-        loaded, chosen = chosen_sweeps(load_recording(recording, protocol=protocol), sweeps)
+        loaded, chosen = chosen_sweeps(load_recording(recording, **reading), sweeps)
         part = split(loaded, chosen, step).fitted
     table = prediction_table(done, part, draws, seed)
     target = out or run / ("predictions.csv" if recording is None else f"predictions-{recording.stem}.csv")
@@ -137,6 +138,7 @@ def compare(
 ) -> None:
     """Hold several fits of one recording side by side."""
     from neurofit.report.compare import labels, write_comparison
+    from neurofit.report.held_out import Choice
     from neurofit.report.tables import comparison_lines
     from neurofit.result import load_fit
 
@@ -144,6 +146,8 @@ def compare(
     write_comparison(fits, out)
     for line in comparison_lines(fits):
         say(line)
+    if (choice := Choice.of(labels(fits), fits)) is not None:
+        say(" ".join(choice.sentences()))
     for name, run, done in zip(labels(fits), runs, fits, strict=True):
         say(f"{name} ({run}): {done.verdict.word}")
     say(f"Comparison, with every feature: {out}")

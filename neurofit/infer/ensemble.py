@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -14,12 +15,33 @@ from neurofit.infer.density import Density
 from neurofit.infer.method import Schedule
 from neurofit.infer.networks import SAMPLED, Networks, Task
 from neurofit.infer.potential import Potential
-from neurofit.infer.summaries import Summaries
 from neurofit.infer.train import Trained, held_among, train, training_device
 from neurofit.workers import Report, side_by_side
 
 # Simulated parameters that a sampler may start from.
 _STARTS = 2000
+
+
+class Inputs(Protocol):
+    """How simulated features become a network's input: :class:`~neurofit.infer.summaries.Summaries` or the like."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def n_inputs(self) -> int:
+        """Columns of :meth:`encode`."""
+
+    def for_task(self, task: Task, /) -> Self:
+        """The same for a network that learns this."""
+
+    def before_noise(self, deviations: NDArray[np.float64], /) -> NDArray[np.float64]:
+        """``[row, summary]`` in tolerances, as noise is to be added to them."""
+
+    def encode(self, deviations: torch.Tensor, /) -> torch.Tensor:
+        """``[row, input]``."""
+
+
+S = TypeVar("S", bound=Inputs)
 
 
 def posterior_of(networks: Networks) -> Density | Potential:
@@ -33,7 +55,7 @@ def load_density(path: Path) -> Density | Potential:
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class Ensemble(Generic[S]):
     """Members trained on the same simulations, from their own seeds.
 
     Attributes
@@ -55,13 +77,13 @@ class Ensemble:
     losses: NDArray[np.float64]
     readings: tuple[str, ...]
     held_out: NDArray[np.intp]
-    summaries: Summaries
+    summaries: S
 
 
 def train_ensemble(
     z: NDArray[np.float64],
     deviations: NDArray[np.float64],
-    summaries: Summaries,
+    summaries: S,
     schedule: Schedule,
     *,
     seed: int,
@@ -69,7 +91,7 @@ def train_ensemble(
     workers: int,
     task: Task = "density",
     report: Report | None = None,
-) -> Ensemble:
+) -> Ensemble[S]:
     """Train ``members`` networks on ``z`` ``[simulation, parameter]`` and ``deviations`` ``[simulation, summary]``.
 
     Parameters
@@ -89,8 +111,7 @@ def train_ensemble(
     """
     if not summaries.n_inputs:
         raise TrainingError("No simulation defines any of the features that the cell has: there is nothing to learn.")
-    if task == "likelihood":
-        summaries = summaries.as_numbers()
+    summaries = summaries.for_task(task)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(z))
     held = held_among(order, schedule)
@@ -120,7 +141,7 @@ def _member(
     z: NDArray[np.float64],
     deviations: NDArray[np.float64],
     held: NDArray[np.intp],
-    summaries: Summaries,
+    summaries: Inputs,
     schedule: Schedule,
     seed: int,
     task: Task,

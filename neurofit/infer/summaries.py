@@ -18,7 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from neurofit.features import ALWAYS_DEFINED, FEATURES, SUMMARIES, FeatureTable
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
 from neurofit.infer.tolerance import CATALOGUE, GIVEN, Tolerance
+
+if TYPE_CHECKING:
+    from neurofit.infer.networks import Task
 
 # Differences are squashed by asinh beyond this many tolerances: near the observation the network sees them as they
 # are, far away only roughly how far.
@@ -193,9 +196,9 @@ class Summaries:
         undefined = deviations.index_select(1, flags).isnan().to(deviations.dtype)
         return torch.cat([squashed.index_select(1, values), undefined], dim=1)
 
-    def as_numbers(self) -> Summaries:
-        """The same for a network that learns a density of its input."""
-        return replace(self, flagged=(), numbers=True)
+    def for_task(self, task: Task) -> Summaries:
+        """The same for a network that learns this: for a likelihood, as numbers that have a density."""
+        return replace(self, flagged=(), numbers=True) if task == "likelihood" else self
 
     def before_noise(self, deviations: NDArray[np.float64]) -> NDArray[np.float64]:
         """Deviations as noise is to be added to them, ``[row, summary]``."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from neurofit.errors import RecordingError
-from neurofit.recording.units import current_scale_pa, voltage_scale_mv
+from neurofit.recording.units import printable
 
 BLOCK = 512
 MODES = {
@@ -22,6 +23,7 @@ MODES = {
     5: "episodic",
 }
 EPISODIC = 5
+LONGEST_TEXTS, MOST_LISTS = 1 << 20, 8  # a damaged header may ask for more
 COPY_AGAIN = "Copy the file again from the acquisition computer."
 
 _SECTIONS = (
@@ -57,7 +59,7 @@ def abf2_sections(path: Path) -> dict[str, Section]:
     with path.open("rb") as file:
         head = file.read(length)
     if len(head) < length:
-        raise _cut(path, f"at least {BLOCK} bytes, the length of an ABF2 header", size)
+        raise cut_short(path, f"at least {BLOCK} bytes, the length of an ABF2 header", size)
     sections = {}
     for index, name in enumerate(_SECTIONS):
         block, entry_bytes, entries = struct.unpack_from("<IIq", head, _SECTION_TABLE + 16 * index)
@@ -71,7 +73,7 @@ def abf2_sections(path: Path) -> dict[str, Section]:
     needed = max(section.stop for section in sections.values() if section.entries or section is sections["data"])
     if needed > size:
         late = [name for name, section in sections.items() if section.entries and section.stop > size]
-        raise _cut(path, f"{needed} bytes, as the header says", size, late)
+        raise cut_short(path, f"{needed} bytes, as the header says", size, late)
     if not sections["data"].entries:
         raise RecordingError("the file holds no data: the recording was never started or closed", where=path)
     missing = [name for name in ("protocol", "ADC", "strings") if not sections[name].entries]
@@ -87,59 +89,50 @@ def abf2_mode(path: Path, sections: dict[str, Section]) -> int:
         return int(struct.unpack("<h", file.read(2))[0])
 
 
-def refuse_abf1(path: Path) -> RecordingError:
-    """Why an ABF1 file is not loaded, with what its header says about it."""
-    with path.open("rb") as file:
-        head = file.read(4 * BLOCK)
-    if len(head) < 4 * BLOCK:
-        return _cut(path, f"at least {4 * BLOCK} bytes, the length of an ABF1 header", path.stat().st_size)
-    (mode,) = struct.unpack_from("<h", head, 8)
-    samples, data_block, float_data = (
-        struct.unpack_from(f, head, at)[0] for f, at in (("<i", 10), ("<i", 40), ("<h", 100))
-    )
-    needed = data_block * BLOCK + samples * (4 if float_data else 2)
-    if needed > path.stat().st_size:
-        return _cut(path, f"{needed} bytes, as the header says", path.stat().st_size)
-    channels = max(0, min(16, struct.unpack_from("<h", head, 120)[0]))
-    sequence = [c for c in struct.unpack_from("<16h", head, 410)[:channels] if 0 <= c < 16]
-    units = [_text(head[602 + 8 * c : 610 + 8 * c]) for c in sequence]
-    output = struct.unpack_from("<h", head, 1440)[0] & 3
-    command = _text(head[1346 + 8 * output : 1354 + 8 * output])
-    is_clamped = units and all(current_scale_pa(unit) is not None for unit in units)
-    if is_clamped and (voltage_scale_mv(command) is not None or not command):
-        return RecordingError(
-            "this is a voltage clamp recording",
-            where=path,
-            expected="a membrane potential recorded in current clamp",
-            found=(f"an ABF1 file whose channels are in {', '.join(units)} and whose command is in {command or '?'}"),
-            advice="neurofit fits current-clamp recordings.",
-        )
-    kind = MODES.get(mode, "unknown")
-    if mode != EPISODIC:
-        return RecordingError(
-            f"the recording is {kind}: it holds no stimulus to fit",
-            where=path,
-            expected="sweeps with current steps (episodic stimulation), in an ABF2 file",
-            found=f"ABF1, {kind} acquisition",
-        )
-    return RecordingError(
-        "this is an ABF1 file (pCLAMP 9 or older), from which the injected current cannot be read yet",
+def refuse_mode(path: Path, mode: int) -> None:
+    """Raise unless the recording is in sweeps.
+
+    Raises
+    ------
+    RecordingError
+        For gap-free and event-driven recordings.
+    """
+    if mode == EPISODIC:
+        return
+    kind = MODES.get(mode, f"of an unknown kind ({mode})")
+    raise RecordingError(
+        f"the recording is {kind}: it holds no stimulus to fit",
         where=path,
-        expected="an ABF2 file (pCLAMP 10 or later)",
-        found=f"ABF1, {kind} acquisition, channels in {', '.join(units) or 'no unit'}",
-        advice=(
-            "There are two ways on: rebuild the command from the epochs in the file's header, or name the "
-            "current's channel, unit and scale by hand (a current monitor in an old file often has the "
-            "wrong unit). This version of neurofit offers neither yet."
-        ),
+        expected="sweeps with current steps (episodic stimulation)",
+        found=f"{kind} acquisition",
+        advice="Choose a recording of current steps from the same cell.",
     )
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode("latin1").strip("\0 ")
+def abf2_user_lists(path: Path, sections: dict[str, Section]) -> list[tuple[int, int, str]]:
+    """Output, parameter and values (as one text; empty where they cannot be found) of each user list."""
+    section, texts = sections["userList"], sections["strings"]
+    lists = []
+    with path.open("rb") as file:
+        file.seek(texts.start)
+        raw = file.read(min(texts.entry_bytes, LONGEST_TEXTS))
+        strings = raw[raw.find(b"SSCH") + 44 :].lstrip(b"\0").split(b"\0")
+        for number in range(min(section.entries, MOST_LISTS)):
+            file.seek(section.start + number * section.entry_bytes)
+            entry = file.read(12).ljust(12, b"\0")
+            output, _, parameter, _, index = struct.unpack("<hhhhi", entry)
+            # The flag between them is 0 in lists that were used: that there is an entry says that it was.
+            lists.append((output, parameter, text(strings[index - 1]) if 0 < index <= len(strings) else ""))
+    return lists
 
 
-def _cut(path: Path, expected: str, size: int, late: list[str] | None = None) -> RecordingError:
+def text(raw: Any) -> str:
+    """A name or unit from a header."""
+    return printable(bytes(raw).decode("latin1").strip("\0 "))
+
+
+def cut_short(path: Path, expected: str, size: int, late: list[str] | None = None) -> RecordingError:
+    """The error for a file that ends too early."""
     reach = f" (missing or incomplete: {', '.join(late)})" if late else ""
     return RecordingError(
         "the file is cut short",

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neurofit.errors import RecordingError
 from neurofit.recording.baseline import measure_rest
 from neurofit.recording.load import load_recording
-from neurofit.recording.recording import Finding, Recording, ranges
+from neurofit.recording.recording import Finding, Recording, Source, ranges
 from neurofit.recording.spikes import count_spikes, spike_times_ms
-from neurofit.recording.thresholds import QualityThresholds
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
 PICTURES = (".png", ".pdf", ".svg")
-CURRENT_FROM = {"recorded": "recorded beside the voltage", "protocol": "the command in the file's protocol"}
+CURRENT_FROM = {
+    "recorded": "recorded beside the voltage",
+    "protocol": "the command in the file's protocol",
+    "header": "rebuilt from the epochs in the file's header, by its user's word",
+    "file": "a file of its own, by its user's word",
+}
 
 
 def inspect(
-    path: str | Path | Sequence[str | Path],
-    picture: Path | None = None,
-    protocol: str | None = None,
-    thresholds: QualityThresholds | None = None,
+    path: str | Path | Sequence[str | Path], picture: Path | None = None, **reading: Any
 ) -> tuple[Recording, Group]:
     """Load a recording, draw it if asked to, and say what is in it.
 
     Parameters
     ----------
-    path, protocol, thresholds
+    path, **reading
         As for :func:`~neurofit.recording.load.load_recording`.
     picture
         Where to save a picture of it: ``.png``, ``.pdf`` or ``.svg``.
@@ -50,7 +51,7 @@ def inspect(
     """
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise RecordingError("no such kind of picture", where=picture, expected=", ".join(PICTURES))
-    recording = load_recording(path, protocol=protocol, thresholds=thresholds)
+    recording = load_recording(path, **reading)
     if picture is not None:
         from neurofit.recording.draw import draw_recording
 
@@ -90,6 +91,7 @@ def _summary(recording: Recording) -> Table:
         "Sweeps": (f"{recording.n_sweeps} of {recording.duration_ms:g} ms, numbers {ranges(recording.sweep_numbers)}"),
         "Sampling": f"{1 / recording.dt_ms:g} kHz (every {recording.dt_ms:g} ms)",
         "Current": CURRENT_FROM[source.current_from],
+        **({"Said by hand": said_by_hand(source)} if source.said else {}),
         "sha256": source.sha256,
     }
     if recording.set_aside:
@@ -110,6 +112,11 @@ def _summary(recording: Recording) -> Table:
     for name, value in rows.items():
         table.add_row(name, Text(value))  # not markup: file names may hold brackets
     return table
+
+
+def said_by_hand(source: Source) -> str:
+    """What its user said about a recording: ``command header, voltage_channel IN 0``."""
+    return ", ".join(f"{name} {value}" for name, value in source.said.items() if name != "command_sha256")
 
 
 def _sweeps(recording: Recording) -> Table:

@@ -11,28 +11,34 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofit.errors import RecordingError
-from neurofit.recording.abf_file import refuse_abf1
+from neurofit.recording.abf1 import read_abf1
 from neurofit.recording.axon import read_abf2
+from neurofit.recording.choices import Choices
+from neurofit.recording.columns import read_table
 from neurofit.recording.igor import read_igor
 from neurofit.recording.igor_wave import is_wave
 from neurofit.recording.limits import check_interval, check_values
+from neurofit.recording.nwb import is_nwb, read_nwb
 from neurofit.recording.quality import examined, warnings_first
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 from neurofit.recording.steps import moves
+from neurofit.recording.tables import ZIP, is_npz, is_table
 from neurofit.recording.thresholds import QualityThresholds
 
-READS = "an ABF2 file (.abf, pCLAMP 10 or later) or Igor binary waves (.ibw)"
+READS = (
+    "an ABF file (.abf), Igor binary waves (.ibw), a table (.csv, .tsv, .txt, .atf), NumPy (.npy, .npz) or NWB (.nwb)"
+)
+HDF5 = b"\x89HDF"
 PACKED = (".pxp", ".pxt", ".uxp")
 # Formats that are recognised only to say what the file is.
 _OTHERS = (
-    (b"\x89HDF", "an HDF5 file (NWB, or MATLAB 7.3)"),
+    (HDF5, "an HDF5 file, and no NWB (MATLAB 7.3?)"),
     (b"MATLAB", "a MATLAB file"),
-    (b"ATF\t", "an Axon text file"),
     (b"DATA", "a HEKA file"),
     (b"DAT1", "a HEKA file"),
     (b"DAT2", "a HEKA bundle"),
-    (b"PK\x03\x04", "a zip archive"),
+    (ZIP, "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x80", "a Python pickle"),
     (b"%PDF", "a PDF"),
@@ -43,6 +49,12 @@ def load_recording(
     path: str | Path | Sequence[str | Path],
     *,
     protocol: str | None = None,
+    voltage_channel: str | int | None = None,
+    voltage_scale_mv: float | None = None,
+    current_channel: str | int | None = None,
+    current_scale_pa: float | None = None,
+    command: str | Path | None = None,
+    sampling_rate_hz: float | None = None,
     thresholds: QualityThresholds | None = None,
 ) -> Recording:
     """A current-clamp recording of current steps, with findings about its quality.
@@ -50,10 +62,18 @@ def load_recording(
     Parameters
     ----------
     path
-        An ABF2 file; or Igor binary waves: one file (its partner is found beside it), a directory of pairs,
-        or a list of files.
+        An ABF file, a table (CSV, TSV, ATF), a NumPy file or an NWB file; or Igor binary waves: one file (its partner
+        is found beside it), a directory of pairs, or a list of files.
     protocol
         Which of the protocols that a directory of Igor waves holds, for example ``"IDrest"``.
+    voltage_channel, current_channel
+        Name of the channel, column or series that is the membrane potential or the injected current, or its number.
+    voltage_scale_mv, current_scale_pa
+        mV, and pA, per unit as stored, where the file's own unit or scale is wrong or missing.
+    command
+        ``"header"`` if the epochs in the file's header are what was injected; or a file that holds the current.
+    sampling_rate_hz
+        For a file that does not say it.
     thresholds
         Where a note about quality becomes a warning, and a sweep is set aside.
 
@@ -78,8 +98,17 @@ def load_recording(
     Recording(17 sweeps of 3000 ms at 0.05 ms, ABF2, 7 findings)
     """
     paths = Path(path) if isinstance(path, (str, Path)) else [Path(part) for part in path]
+    choices = Choices(
+        protocol,
+        None if voltage_channel is None else str(voltage_channel),
+        voltage_scale_mv,
+        None if current_channel is None else str(current_channel),
+        current_scale_pa,
+        None if command is None else str(command),
+        sampling_rate_hz,
+    )
     try:
-        recording = _read(paths, protocol)
+        recording = _read(paths, choices)
     except OSError as error:
         raise RecordingError("the file cannot be read", where=error.filename, found=error.strerror) from error
     check_values(recording)
@@ -140,27 +169,37 @@ def recording_from_arrays(
     return examined(recording, thresholds)
 
 
-def _read(paths: Path | list[Path], protocol: str | None) -> Recording:
+def _read(paths: Path | list[Path], choices: Choices) -> Recording:
     """The recording as its reader gives it."""
     kinds = {_kind(path) for path in ([paths] if isinstance(paths, Path) else paths)}
-    if isinstance(paths, Path) and kinds == {"abf2"}:
-        if protocol is not None:
-            raise RecordingError(f"an ABF file holds one protocol: {protocol} cannot be chosen", where=paths)
-        return read_abf2(paths, _sha256([paths]))
     if not kinds:
         raise RecordingError("no file was given", expected=READS)
+    readers = {"abf2": read_abf2, "abf1": read_abf1, "table": read_table, "nwb": read_nwb}
+    if isinstance(paths, Path) and kinds <= set(readers):
+        recording = readers[kinds.pop()](paths, _sha256([paths]), choices)
+        return replace(recording, source=replace(recording.source, said=_said(choices)))
     if kinds != {"igor"}:
         raise RecordingError(
             "several files make one recording only if they are Igor waves",
             where=paths[0] if isinstance(paths, list) else paths,
             advice="Load one file at a time: one recording is one cell.",
         )
-    recording, files = read_igor(paths, protocol)
-    return replace(recording, source=replace(recording.source, sha256=_sha256(files), protocol=protocol or ""))
+    choices.only(paths if isinstance(paths, Path) else paths[0], "Igor waves", "protocol")
+    recording, files = read_igor(paths, choices.protocol)
+    source = replace(recording.source, sha256=_sha256(files), protocol=choices.protocol or "")
+    return replace(recording, source=source)
+
+
+def _said(choices: Choices) -> dict[str, str | float]:
+    """What the user said, with the contents of a file that was named: it may change under its name."""
+    said = choices.said
+    if choices.command_file is not None:
+        said["command_sha256"] = _sha256([choices.command_file])
+    return said
 
 
 def _kind(path: Path) -> str:
-    """``"abf2"`` or ``"igor"``; everything else is refused here, each with its own words."""
+    """Which reader (``"abf2"``, ``"igor"``...); everything else is refused here, each with its own words."""
     if not path.exists():
         raise RecordingError("no such file", where=path, expected=READS)
     if path.is_dir():
@@ -173,6 +212,8 @@ def _kind(path: Path) -> str:
                 advice=f"Give one of them: {', '.join(abf[:5])}." if abf else None,
             )
         return "igor"
+    if not path.is_file():  # a device never ends, and a pipe may never begin
+        raise RecordingError("this is not a file but a device or a pipe", where=path, expected=READS)
     with path.open("rb") as file:
         head = file.read(512)
     if not head:
@@ -187,9 +228,13 @@ def _kind(path: Path) -> str:
     if head.startswith(b"ABF2"):
         return "abf2"
     if head.startswith(b"ABF "):
-        raise refuse_abf1(path)
+        return "abf1"
     if is_wave(head):
         return "igor"
+    if is_table(head) or (head.startswith(ZIP) and is_npz(path)):
+        return "table"
+    if head.startswith(HDF5) and is_nwb(path):
+        return "nwb"
     raise RecordingError("this is not a recording that neurofit reads", where=path, expected=READS, found=_guess(head))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from neurofit.recording.thresholds import QualityThresholds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+CurrentFrom = Literal["protocol", "recorded", "header", "file"]
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,21 @@ class Source:
     format
         ``"ABF2"``, ``"Igor binary waves"``...
     current_from
-        ``"protocol"`` (the command in the file's header) or ``"recorded"`` (a current channel).
+        ``"protocol"`` (the command in the file's header), ``"recorded"`` (a current channel), and by the user's word
+        ``"header"`` (rebuilt from the header's epochs) or ``"file"`` (a file that holds it).
     protocol
         Which of a directory's protocols was asked for; empty if none was.
+    said
+        What else its user said about it, by the names of :func:`~neurofit.recording.load.load_recording`'s arguments,
+        with the ``command_sha256`` of a file that holds the current; empty if nothing was.
     """
 
     path: str
     sha256: str
     format: str
-    current_from: Literal["protocol", "recorded"]
+    current_from: CurrentFrom
     protocol: str = ""
+    said: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,7 +116,7 @@ class Stimulus:
         """The stimulus cut wherever any sweep's current changes; empty for a current that never holds still.
 
         A protocol counts as made of steps if its sweeps change level at no more than 40 times in all, and do not creep
-        in between.
+        between them, as a shallow ramp does.
         """
         jumps = (np.abs(np.diff(self.current_pa, axis=1)) > LEVEL_TOLERANCE_PA).any(axis=0)
         edges = np.flatnonzero(jumps) + 1

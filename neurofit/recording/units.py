@@ -1,4 +1,4 @@
-"""Units as acquisition programs write them, as factors to mV and pA."""
+"""Units as acquisition programs write them, as factors to mV, pA and ms; and names, as they may be printed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,24 @@ def current_scale_pa(unit: str) -> float | None:
     (1000.0, 1000000000000.0, None)
     """
     return _scale(unit, "A", -12)
+
+
+def time_scale_ms(unit: str) -> float | None:
+    """Factor from ``unit`` to ms, or ``None`` where it is not a time.
+
+    >>> time_scale_ms("s"), time_scale_ms("ms"), time_scale_ms("Hz")
+    (1000.0, 1.0, None)
+    """
+    return _scale(unit, "s", -3)
+
+
+def printable(text: str) -> str:
+    """A name from a file without what would steer a terminal.
+
+    >>> printable("IN 0\\x1b[31m")
+    'IN 0?[31m'
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _scale(unit: str, base: str, exponent: int) -> float | None:

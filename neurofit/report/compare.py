@@ -15,7 +15,14 @@ import pandas as pd
 from neurofit.check.predictive import mean_by_level
 from neurofit.errors import BadInput
 from neurofit.report.embed import Picture, picture
-from neurofit.report.figures import CountsDrawn, Interval, features_comparison_figure, firing_comparison_figure
+from neurofit.report.figures import (
+    CountsDrawn,
+    Interval,
+    features_comparison_figure,
+    firing_comparison_figure,
+    held_out_figure,
+)
+from neurofit.report.held_out import Choice
 from neurofit.report.material import FeatureRow, Material
 from neurofit.report.page import render
 from neurofit.report.sections.verdict import SYMBOLS, counts_row, meaning, sides
@@ -91,6 +98,7 @@ def write_comparison(fits: Sequence[Fit], target: str | Path) -> None:
             "names": names,
             "note": _note(fits),
             "cards": [_card(name, m, target) for name, m in zip(names, materials, strict=True)],
+            "choice": _choice(names, fits),
             "sides": _sides(materials),
             "counts": _counts(materials),
             "firing": list(_firing(names, materials)),
@@ -174,6 +182,29 @@ def _card(name: str, material: Material, target: Path) -> dict[str, Any]:
         "calibration": found["calibration"]["sentence"],
         "efficiency": percent(found["efficiency"], 1),
     }
+
+
+def _choice(names: Sequence[str], fits: Sequence[Fit]) -> dict[str, Any] | None:
+    """The fits by the sweeps that they were not fitted to; ``None`` where they share none."""
+    choice = Choice.of(names, fits)
+    if choice is None:
+        return None
+    rows = [
+        {
+            "name": name,
+            "word": word,
+            "symbol": SYMBOLS[word],
+            "score": number(behind.score, 2),
+            "behind": "–" if i == choice.best else f"{number(behind.difference, 2)} ± {number(behind.error, 2)}",
+            "worse": "–" if i == choice.best else f"{behind.worse} of {behind.sweeps}",
+            "said": "best" if i == choice.best else "behind" if behind.told_apart else "not told from the best",
+            "p": [p_value(fit.checks[check].p_value) for check in ("fit-summary", "fit-raw")],
+        }
+        for i, (name, word, behind, fit) in enumerate(zip(names, choice.words, choice.behind, fits, strict=True))
+    ]
+    drawn = held_out_figure(names, choice.scores["level_pa"].to_numpy(), choice.scores[list(names)].to_numpy().T)
+    alt = f"Distance of the predictions from each held-out sweep against its current, for {', '.join(names)}."
+    return {"rows": rows, "sentences": choice.sentences(), "figure": picture(drawn, alt)}
 
 
 def _sides(materials: Sequence[Material]) -> list[dict[str, Any]]:

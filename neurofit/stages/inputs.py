@@ -114,6 +114,8 @@ def inputs_decided(recording: Recording, sweeps: Sequence[int], step: int, model
             "format": recording.source.format,
             "protocol": recording.source.protocol,
             "current_from": recording.source.current_from,
+            # nothing where nothing was said, so that runs from before it could be are the same runs
+            **({"said": recording.source.said} if recording.source.said else {}),
             "sweeps": list(sweeps),
             "step": step,
             **_quality_decided(recording),

@@ -24,6 +24,8 @@ class Epoch:
     duration: int = 1000
     lengthening: int = 0
     kind: int = STEP
+    period: int = 0
+    width: int = 0
 
 
 @dataclass
@@ -54,7 +56,7 @@ def write_abf2(
     *,
     dt_us: float = 100.0,
     starts_s: tuple[float, float] = (0.0, 2.0),
-    user_list: bool = False,
+    user_list: bool | tuple[int, str] = False,
     digital: bool = False,
     comments: tuple[str, ...] = (),
     integers: bool = False,
@@ -74,7 +76,7 @@ def write_abf2(
     starts_s
         Start of the first sweep, and from sweep to sweep.
     user_list, digital
-        Add a user list; let a digital output switch.
+        Add a user list (of nothing that is known, or of this parameter with these values); let a digital output switch.
     comments
         Tags.
     integers
@@ -149,6 +151,8 @@ def write_abf2(
                 fEpochLevelInc=epoch.increment,
                 lEpochInitDuration=epoch.duration,
                 lEpochDurationInc=epoch.lengthening,
+                lEpochPulsePeriod=epoch.period,
+                lEpochPulseWidth=epoch.width,
             )
             for index, output in enumerate(outputs)
             for number, epoch in enumerate(output.epochs)
@@ -157,7 +161,9 @@ def write_abf2(
     if digital:
         add("EpochSection", [_pack(layout.EpochInfoDescription, 32, nEpochNum=0, nDigitalValue=1)])
     if user_list:
-        add("UserListSection", [bytes(64)])
+        parameter, values = (0, "") if user_list is True else user_list
+        index = string(values) if values else 0
+        add("UserListSection", [struct.pack("<hhhhi52x", 0, 0, parameter, 0, index)])
     add("TagSection", [_pack(layout.TagInfoDescription, 64, sComment=text.encode()) for text in comments])
     add(
         "ProtocolSection",

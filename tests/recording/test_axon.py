@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
 from neurofit.recording import Recording, load_recording
-from tests.recording.abf import OFF, PULSES, RAMP, Epoch, Input, Output, write_abf2
+from tests.recording.abf import OFF, PULSES, Epoch, Input, Output, write_abf2
 from tests.recording.synthetic import Cell
 
 CELL = Cell(levels_pa=(-50.0, 0.0, 50.0, 100.0, 150.0), dt_ms=0.1)
@@ -104,8 +104,12 @@ def test_a_recording_that_was_stopped_early_is_whole(tmp_path: Path) -> None:
 # A protocol that is not what the cell got
 
 DOUBTS: dict[str, tuple[str, list[Output], dict[str, Any]]] = {
-    "ramp": ("ramp", [Output(epochs=[STEPS[0], Epoch(100.0, duration=5000, kind=RAMP)])], {}),
-    "pulse train": ("pulse train", [Output(epochs=[STEPS[0], Epoch(100.0, 50.0, 5000, kind=PULSES)])], {}),
+    "triangle train": ("triangle", [Output(epochs=[STEPS[0], Epoch(100.0, 50.0, 5000, kind=4)])], {}),
+    "pulse train without pulses": (
+        "pulse train",
+        [Output(epochs=[STEPS[0], Epoch(100.0, 50.0, 5000, kind=PULSES)])],
+        {},
+    ),
     "unknown epoch": ("not known", [Output(epochs=[STEPS[0], Epoch(100.0, 50.0, 5000, kind=42)])], {}),
     "epoch off with a duration": ("switched off", [Output(epochs=[*STEPS, Epoch(9.0, 0, 50, kind=OFF)])], {}),
     "user list": ("user list", [Output(epochs=STEPS)], {"user_list": True}),
@@ -113,7 +117,6 @@ DOUBTS: dict[str, tuple[str, list[Output], dict[str, Any]]] = {
     "unknown source": ("where the command", [Output(epochs=STEPS, fields={"nWaveformSource": 9})], {}),
     "waveform off": ("switched off", [Output(epochs=STEPS, fields={"nWaveformEnable": 0})], {}),
     "waveform without source": ("switched off", [Output(epochs=STEPS, fields={"nWaveformSource": 0})], {}),
-    "keeps the last level": ("between sweeps", [Output(epochs=STEPS, fields={"nInterEpisodeLevel": 1})], {}),
     "alternating": ("alternates", [Output(epochs=STEPS)], {"protocol": {"nAlternateDACOutputState": 1}}),
     "conditioning train": ("conditioning", [Output(epochs=STEPS, fields={"nConditEnable": 1})], {}),
     "outputs out of order": ("out of order", [Output(epochs=STEPS, fields={"nDACNum": 3})], {}),
@@ -326,5 +329,5 @@ def test_averages_comments_and_other_outputs_are_told(tmp_path: Path) -> None:
 
 def test_a_protocol_cannot_be_chosen_in_an_abf_file(tmp_path: Path) -> None:
     path = write_abf2(tmp_path / "cell.abf", [cell()], [Output(epochs=STEPS)])
-    with pytest.raises(RecordingError, match="holds one protocol"):
+    with pytest.raises(RecordingError, match="--protocol has no meaning for an ABF file"):
         load_recording(path, protocol="IDrest")

@@ -84,7 +84,7 @@ OTHERS = {
     "umlaut.abf": (("Messung an Zelle, Größe µm\n" * 40).encode(), "a text file"),
     "cell.nwb": (b"\x89HDF\r\n\x1a\n" + bytes(600), "HDF5"),
     "cell.mat": (b"MATLAB 5.0 MAT-file" + bytes(600), "MATLAB"),
-    "cell.atf": (b"ATF\t1.0\n" + b"1\t2\n" * 99, "Axon text"),
+    "cell.atf": (b"ATF\t1.0\n" + b"one\t2\n" * 99, "Axon text"),
     "cell.dat": (b"DAT2" + bytes(600), "HEKA"),
     "cell.pkl": (b"\x80\x04\x95" + bytes(600), "pickle"),
     "cell.zip": (b"PK\x03\x04" + bytes(600), "zip"),

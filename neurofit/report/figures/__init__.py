@@ -7,7 +7,7 @@
 """
 
 from neurofit.report.figures.checks import Curves, calibration_figure, marginal_coverage_figure, null_figure
-from neurofit.report.figures.comparison import features_comparison_figure, firing_comparison_figure
+from neurofit.report.figures.comparison import features_comparison_figure, firing_comparison_figure, held_out_figure
 from neurofit.report.figures.features import Interval, intervals_figure
 from neurofit.report.figures.firing import CountsDrawn, firing_figure
 from neurofit.report.figures.pairs import conditional_figure, pair_figure
@@ -28,6 +28,7 @@ __all__ = [
     "features_comparison_figure",
     "firing_comparison_figure",
     "firing_figure",
+    "held_out_figure",
     "intervals_figure",
     "loss_figure",
     "marginal_coverage_figure",

@@ -51,7 +51,7 @@ def firing_comparison_figure(
         axes = fig.subplots()
         if interpolation is not None:
             axes.plot(*interpolation, color=FAINT, linewidth=0.8, zorder=1, label="fitted counts, interpolated")
-        for (name, part), (colour, _, dash) in zip(predicted, _looks(len(predicted)), strict=True):
+        for (name, part), (colour, _, dash) in zip(predicted, looks(len(predicted)), strict=True):
             order = np.argsort(part.levels_pa, kind="stable")
             levels = part.levels_pa[order]
             axes.fill_between(levels, part.low[order], part.high[order], color=colour, alpha=0.16, linewidth=0)
@@ -91,7 +91,7 @@ def features_comparison_figure(names: Sequence[str], rows: Sequence[Sequence[Int
         axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
         for y, row in enumerate(rows):
             axes.axhline(y + 0.5, color=SHADE, linewidth=0.8, zorder=-1)
-            for j, (interval, (colour, marker, _)) in enumerate(zip(row, _looks(k), strict=True)):
+            for j, (interval, (colour, marker, _)) in enumerate(zip(row, looks(k), strict=True)):
                 at = y + (j - (k - 1) / 2) * 0.7 / k
                 if interval is None or interval.low is None or interval.median is None or interval.high is None:
                     axes.text(0.04 * reach, at, "undefined" if interval else "not fitted", va="center", fontsize=6.5,
@@ -113,7 +113,7 @@ def features_comparison_figure(names: Sequence[str], rows: Sequence[Sequence[Int
         axes.set_xlabel("predicted minus recorded (tolerances)")
         handles: list[Line2D | Patch] = [
             Line2D([], [], color=colour, marker=marker, linewidth=2, markersize=5, label=name)
-            for name, (colour, marker, _) in zip(names, _looks(k), strict=True)
+            for name, (colour, marker, _) in zip(names, looks(k), strict=True)
         ]
         handles.append(Line2D([], [], color=INK, marker="o", markerfacecolor="white", ls="", label="open: missed"))
         handles.append(Patch(facecolor=SHADE, label="within a tolerance"))
@@ -121,6 +121,36 @@ def features_comparison_figure(names: Sequence[str], rows: Sequence[Sequence[Int
     return fig
 
 
-def _looks(n: int) -> list[tuple[str, str, str | tuple[int, tuple[int, ...]]]]:
+def looks(n: int) -> list[tuple[str, str, str | tuple[int, tuple[int, ...]]]]:
     """The first n looks, over again where there are more fits than looks."""
     return [LOOKS[i % len(LOOKS)] for i in range(n)]
+
+
+def held_out_figure(names: Sequence[str], levels_pa: Array, scores: Array) -> Figure:
+    """How far each fit's predictions are from every held-out sweep.
+
+    Parameters
+    ----------
+    names
+        Of the fits.
+    levels_pa
+        ``[sweep]``.
+    scores
+        ``[fit, sweep]``, in tolerances a feature.
+    """
+    with styled():
+        fig = figure(WIDTH, 3.0, layout="constrained")
+        axes = fig.subplots()
+        order = np.argsort(levels_pa, kind="stable")
+        # side by side, or marks of one sweep would hide one another
+        apart = 0.12 * float(np.median(np.diff(np.unique(levels_pa)))) if len(np.unique(levels_pa)) > 1 else 1.0
+        for i, (name, own, (colour, mark, _)) in enumerate(zip(names, scores, looks(len(names)), strict=True)):
+            shift = apart * (i - (len(names) - 1) / 2)
+            axes.plot(levels_pa[order] + shift, own[order], ls="", marker=mark, markersize=4, color=colour, label=name)
+            axes.axhline(float(own.mean()), color=colour, linewidth=0.9, linestyle=looks(i + 1)[i][2])
+        axes.set_ylim(0, None)
+        axes.set_title("Held-out sweeps (lines: means)")
+        axes.set_xlabel("current in the step (pA)")
+        axes.set_ylabel("distance of the predictions\n(tolerances a feature)")
+        axes.legend(loc="best")
+    return fig

@@ -139,13 +139,13 @@ def _marginal(
     if log:
         axes.set_xscale("log")
     axes.set_xlim(low, high)
-    _ticks(axes.xaxis, low, high, log, most=4)
+    round_ticks(axes.xaxis, low, high, log, most=4)
     axes.set_xlabel(label, labelpad=2)
     bare(axes, "left")
     axes.tick_params(labelleft=False)
 
 
-def _ticks(axis: Any, low: float, high: float, log: bool, most: int) -> None:
+def round_ticks(axis: Any, low: float, high: float, log: bool, most: int) -> None:
     """Round ticks of an axis from low to high, never more than fit."""
     if not log:
         axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))

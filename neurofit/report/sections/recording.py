@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from neurofit.recording.describe import CURRENT_FROM
+from neurofit.recording.describe import CURRENT_FROM, said_by_hand
 from neurofit.recording.draw import draw_recording
 from neurofit.recording.recording import ranges
 from neurofit.report.embed import picture
@@ -33,7 +33,7 @@ def recording_section(material: Material) -> dict[str, Any]:
         "path": source.path,
         "name": PurePath(source.path).name,
         "format": source.format,
-        "current": CURRENT_FROM[source.current_from],
+        "current": CURRENT_FROM[source.current_from] + (f" ({said_by_hand(source)})" if source.said else ""),
         "sweeps": f"{plural(fitted.n_sweeps, 'sweep')} of {fitted.duration_ms:g} ms",
         "sampling": f"{1 / fitted.dt_ms:g} kHz (one sample in {fitted.dt_ms:g} ms)",
         "picture": picture(

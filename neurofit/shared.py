@@ -1,0 +1,348 @@
+"""Many cells of one protocol: one posterior is learned once, and each cell then takes a second or two."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from neurofit import stages
+from neurofit.check.prediction import prediction_scores
+from neurofit.check.result import CheckResult
+from neurofit.errors import BadInput
+from neurofit.features import SUMMARIES, extract_features, recorded_features
+from neurofit.features.catalogue import columns_for
+from neurofit.infer import Posterior, Schedule, Summaries
+from neurofit.infer.local import local_test
+from neurofit.infer.shared import SharedPosterior
+from neurofit.infer.summaries import noisy
+from neurofit.infer.valid import METHOD, SEED, require_one
+from neurofit.progress import Progress, Silent
+from neurofit.recording import Recording
+from neurofit.recording.stimulus import LEVEL_TOLERANCE_PA
+from neurofit.simulation import simulate
+from neurofit.stages import SimulationSet, sharing
+from neurofit.stages.spaces import MOST_REFERENCES, summary_check
+from neurofit.store import Run
+from neurofit.template import Model
+from neurofit.threads import one_thread
+from neurofit.workers import open_pool
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Array = NDArray[np.float64]
+
+# Currents of two cells that differ by no more than this share of their span are one protocol: what amplifiers and
+# recorded channels differ by, not what anybody would command.
+SAME_SHARE = 0.01
+# Among so many simulated cells that fire most like a cell its predictions are ranked, and near so many its calibration
+# is looked at.
+RANKED_AMONG, NEAR = 100, 200
+# Together, the three checks call a cell that is well served badly served this often.
+LEVEL = 0.05
+PREDICTED = 60
+IN_TABLE = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class SharedCell:
+    """One cell under a shared posterior.
+
+    Attributes
+    ----------
+    recording
+        The cell.
+    posterior
+        Its own, of the model's parameters.
+    features
+        Do its features lie among the simulations that the posterior was learned from, tolerances included?
+    p_prediction
+        How well the posterior predicts the features it was asked with, ranked among simulated cells that fire alike.
+    p_local
+        Is the posterior calibrated for simulated cells near this one?
+    score
+        The predictions' distance from the cell, in tolerances (:func:`neurofit.check.prediction.prediction_scores`).
+    counts
+        A row a fitted sweep: ``level_pa``, ``recorded``, ``5 %``, ``median``, ``95 %`` spikes in the step.
+    """
+
+    recording: Recording
+    posterior: Posterior
+    features: CheckResult
+    p_prediction: float
+    p_local: float
+    score: float
+    counts: pd.DataFrame
+
+    @property
+    def good_enough(self) -> bool:
+        """Does none of the three checks say that this cell needs a fit of its own?"""
+        return not self.alarms
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """Why the shared posterior is not good enough for this cell, one sentence each."""
+        level, found = LEVEL / 3, list[str]()
+        if self.features.p_value <= level:
+            first = self.features.sentences[min(1, len(self.features.sentences) - 1)]
+            found.append(
+                f"The cell lies outside the simulations that the posterior was learned from "
+                f"(p = {self.features.p_value:.2g}): {first}"
+            )
+        if self.p_prediction <= level:
+            found.append(
+                f"Its predictions are farther from the cell than from simulated cells that fire like it "
+                f"(p = {self.p_prediction:.2g}; {self.score:.2g} tolerances a feature)."
+            )
+        if self.p_local <= level:
+            found.append(
+                f"For simulated cells near this one the posterior is not calibrated (p = {self.p_local:.2g}): more "
+                "simulations may help."
+            )
+        return tuple(found)
+
+    @cached_property
+    def parameters(self) -> pd.DataFrame:
+        """One row a parameter, as :meth:`Posterior.summary` says."""
+        return self.posterior.summary()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the run directory."""
+        return {
+            "recording": self.recording.source.path,
+            "sha256": self.recording.source.sha256,
+            "good_enough": self.good_enough,
+            "alarms": list(self.alarms),
+            "p_features": self.features.p_value,
+            "p_prediction": self.p_prediction,
+            "p_local": self.p_local,
+            "score": self.score,
+            "features": self.features.to_dict(),
+            "counts": self.counts.to_dict("list"),
+        }
+
+
+class Shared:
+    """A posterior of all cells of one protocol, as :func:`learn_shared` leaves it.
+
+    Attributes
+    ----------
+    run
+        Its directory.
+    protocol
+        The sweeps whose current all cells got; the voltage is that of the first of them.
+    posterior
+        The networks.
+    """
+
+    def __init__(
+        self, run: Run, protocol: Recording, posterior: SharedPosterior, prior: SimulationSet,
+        cases: sharing.SharedCases, seed: int,
+    ) -> None:  # fmt: skip
+        self.run, self.protocol, self.posterior, self.seed = run, protocol, posterior, seed
+        self._prior, self._cases = prior, cases
+
+    def __repr__(self) -> str:
+        return f"Shared({self.run.path}: {self.posterior.model.name}, {self.protocol.n_sweeps} sweeps)"
+
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """How honest the posterior is over the whole prior: verdict, sentence and curves."""
+        return sharing.calibration_of(self.run)
+
+    def cell(self, recording: Recording) -> SharedCell:
+        """The posterior of one cell, and whether it is good enough for it.
+
+        Parameters
+        ----------
+        recording
+            The sweeps of the protocol, cut as :attr:`protocol` is.
+
+        Raises
+        ------
+        BadInput
+            If the recording's current is not the protocol's.
+        """
+        if difference := different_protocol(self.protocol, recording):
+            raise BadInput(
+                "this cell has another protocol than the one that the posterior was learned for",
+                where=recording.source.path,
+                found=difference,
+                advice="Fit it on its own, or with the cells that share its protocol.",
+            )
+        with one_thread():
+            return self._cell(recording)
+
+    def _cell(self, recording: Recording) -> SharedCell:
+        shared, model = self.posterior, self.posterior.model
+        observed = recorded_features(recording)
+        posterior = shared.posterior(observed)
+        theta = posterior.sample(PREDICTED, self.seed)
+        traces = simulate(model, self.protocol.stimulus, theta, stages.stream_seed(self.seed, "predict", 1))
+        table = extract_features(
+            traces.voltage_mv,
+            self.protocol.stimulus,
+            sweep_numbers=self.protocol.sweep_numbers,
+            spikes_drawn=model.spike is not None,
+            valid=traces.valid,
+        )
+        seed = stages.stream_seed(self.seed, "predict", 2)
+        # as many as the simulated cells' scores are made of
+        predicted = sharing.predicted_scaled(shared, table, traces.valid, seed)[: sharing.PREDICTED_DRAWS]
+        scaled = shared.summaries.scaled(observed)
+        score = float(prediction_scores(scaled[0], predicted).mean())
+        counts = sharing.spike_counts(observed)[0]
+        return SharedCell(
+            recording,
+            posterior,
+            self._features(observed),
+            self._ranked(score, counts),
+            self._near(shared.encoded(scaled).numpy()[0]),
+            score,
+            _counts(recording, counts, sharing.spike_counts(table)[traces.valid]),
+        )
+
+    def _features(self, observed: Any) -> CheckResult:
+        summaries = self.posterior.summaries
+        names = dict.fromkeys(name.partition("@")[0] for name in summaries.names)
+        given = dict(zip((n.partition("@")[0] for n in summaries.names), summaries.tolerance.tolist(), strict=True))
+        declared = Summaries.of(observed, list(names), given)
+        rows = np.flatnonzero(self._prior.valid)[:MOST_REFERENCES]
+        rng = np.random.default_rng(stages.stream_seed(self.seed, "check"))
+        values, defined = noisy(self._prior.features.rows(rows), declared, rng)
+        label = "simulations of the prior, tolerances included"
+        return summary_check(declared, self._prior.features, values, defined, label, self.seed)
+
+    def _ranked(self, score: float, counts: Array) -> float:
+        """Share of the simulated cells that fire most like this one and are predicted no better."""
+        of = self._cases.counts[: len(self._cases.scores)]
+        apart = np.linalg.norm(np.sqrt(of) - np.sqrt(counts), axis=1)
+        alike = self._cases.scores[np.argsort(apart, kind="stable")[:RANKED_AMONG]]
+        return float((1 + (alike >= score).sum()) / (1 + len(alike)))
+
+    def _near(self, inputs: NDArray[np.floating]) -> float:
+        apart = np.linalg.norm(self._cases.inputs - inputs, axis=1)
+        near = np.sort(np.argsort(apart, kind="stable")[:NEAR])
+        rng = np.random.default_rng(stages.stream_seed(self.seed, "calibrate", 3))
+        return local_test(self._cases.draws, self._cases.z, near, rng).p_value
+
+
+def learn_shared(
+    recording: Recording,
+    model: Model,
+    out: str | Path,
+    *,
+    sweeps: str | Sequence[int] = "even",
+    step: int = 1,
+    simulations: int = 20_000,
+    features: Sequence[str] = SUMMARIES,
+    tolerance: Mapping[str, float] | None = None,
+    schedule: Schedule | None = None,
+    members: int = 3,
+    seed: int = 1,
+    workers: int | None = None,
+    scheduler: str | Client | None = None,
+    progress: Progress | None = None,
+) -> Shared:
+    """Learn one posterior for every cell that got a recording's protocol.
+
+    Amortised neural posterior estimation from features, on simulations of the prior; the same call on the same protocol
+    goes on where it was stopped, and finds what it learned.
+
+    Parameters
+    ----------
+    recording
+        Any of the cells: only its current counts.
+    model
+        From :func:`neurofit.load_model`.
+    out
+        The directory.
+    sweeps, step
+        Which sweeps, and which test step, as for :func:`neurofit.fit`.
+    simulations
+        To learn from; the checks take some thousand more.
+    features, tolerance
+        As for :func:`neurofit.fit`. A tolerance that a cell's own recording would ask for is not used: the networks
+        know one for all.
+    schedule, members
+        The networks and their training, and how many.
+    seed, workers, scheduler, progress
+        As for :func:`neurofit.fit`.
+
+    Raises
+    ------
+    BadInput
+        For a recording, model, selection or directory that cannot be used; nothing was overwritten.
+    RunFailed
+        If something went wrong on the way; what was finished is kept.
+    """
+    require_one("simulations", simulations, METHOD["simulations"], "learn_shared")
+    require_one("members", members, METHOD["members"], "learn_shared")
+    require_one("seed", seed, SEED, "learn_shared")
+    schedule, progress = schedule or Schedule(), progress or Silent()
+    _, _, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
+    protocol = cut.fitted
+    chosen = stages.measurable(model, features)
+    columns = columns_for(chosen, protocol.sweep_numbers)
+    given = dict(tolerance or {})
+    if unknown := given.keys() - set(chosen):
+        raise BadInput(f"there is no feature {min(unknown)} to fit", expected=f"some of {', '.join(chosen)}")
+    run = Run(out)
+    decided = {
+        "protocol": {"sha256": protocol_id(protocol), "sweeps": list(protocol.sweep_numbers), "dt_ms": protocol.dt_ms},
+        "model": {"name": model.name, "path": model.path, "sha256": model.sha256, "dt_ms": model.dt_ms},
+        "simulations": simulations,
+        "features": list(chosen),
+        "tolerance": given,
+        "schedule": schedule.to_dict(),
+        "members": members,
+        "seed": seed,
+    }
+    with one_thread(), open_pool(workers, scheduler) as pool, run.started(decided):
+        run.file("model.toml", lambda path: path.write_bytes(model.text.encode()))
+        prior = sharing.prior_set(run, model, protocol, simulations, seed=seed, pool=pool, progress=progress)
+        trained = sharing.learn(
+            run, model, prior, columns, given, schedule, members, seed=seed, workers=pool.workers, progress=progress
+        )
+        posterior, cases = sharing.calibrate(run, trained, protocol, seed=seed, pool=pool, progress=progress)
+    return Shared(run, protocol, posterior, prior, cases, seed)
+
+
+def protocol_id(protocol: Recording) -> str:
+    """Of a protocol's current, to what an amplifier can set, and its sampling."""
+    levels = np.round(protocol.current_pa / LEVEL_TOLERANCE_PA).astype(np.int64)
+    return hashlib.sha256(levels.tobytes() + f"{levels.shape} {protocol.dt_ms:.9f}".encode()).hexdigest()
+
+
+def different_protocol(protocol: Recording, other: Recording) -> str:
+    """In what another recording's protocol differs; nothing where it is the same up to :data:`SAME_SHARE`."""
+    if other.sweep_numbers != protocol.sweep_numbers:
+        return f"sweeps {list(other.sweep_numbers)} in place of {list(protocol.sweep_numbers)}"
+    if other.current_pa.shape != protocol.current_pa.shape or not np.isclose(other.dt_ms, protocol.dt_ms):
+        return (
+            f"{other.current_pa.shape[1]} samples of {other.dt_ms:g} ms in place of {protocol.current_pa.shape[1]} of "
+            f"{protocol.dt_ms:g} ms"
+        )
+    apart = float(np.abs(other.current_pa - protocol.current_pa).max())
+    span = float(np.ptp(protocol.current_pa))
+    return "" if apart <= max(1.0, SAME_SHARE * span) else f"currents that differ by up to {apart:.3g} pA"
+
+
+def _counts(recording: Recording, recorded: Array, predicted: Array) -> pd.DataFrame:
+    low, median, high = np.quantile(predicted, [0.05, 0.5, 0.95], axis=0)
+    table = {
+        "level_pa": recording.stimulus.test_step.level_pa,
+        "recorded": recorded,
+        "5 %": low,
+        "median": median,
+        "95 %": high,
+    }
+    return pd.DataFrame(table, index=pd.Index(recording.sweep_numbers, name="sweep"))
