@@ -17,7 +17,7 @@ from neurofit import stages
 from neurofit.check.prediction import prediction_scores
 from neurofit.check.result import CheckResult
 from neurofit.errors import BadInput
-from neurofit.features import SUMMARIES, extract_features, recorded_features
+from neurofit.features import SUMMARIES_UNDER, extract_features, recorded_features
 from neurofit.features.catalogue import columns_for
 from neurofit.infer import Posterior, Schedule, Summaries
 from neurofit.infer.local import local_test
@@ -173,7 +173,7 @@ class Shared:
         BadInput
             If the recording's current is not the protocol's, or it lacks the sweeps or the step.
         """
-        recording = stages.chosen_inputs(recording, self.posterior.model, self._sweeps, self._step)[1].fitted
+        recording = stages.chosen_inputs(recording, self.posterior.model, self._sweeps, self._step)[2].fitted
         if difference := different_protocol(self.protocol, recording):
             raise BadInput(
                 "this cell has another protocol than the one that the posterior was learned for",
@@ -246,7 +246,7 @@ def learn_shared(
     sweeps: str | Sequence[int] = "even",
     step: int = 1,
     simulations: int = 20_000,
-    features: Sequence[str] = SUMMARIES,
+    features: Sequence[str] | None = None,
     tolerance: Mapping[str, float] | None = None,
     schedule: Schedule = SCHEDULE,
     members: int = 3,
@@ -291,9 +291,10 @@ def learn_shared(
     require_one("members", members, METHOD["members"], "learn_shared")
     require_one("seed", seed, SEED, "learn_shared")
     progress = progress or Silent()
-    _, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
+    _, _, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     protocol = cut.fitted
-    chosen = stages.measurable(model, features)
+    summaries = SUMMARIES_UNDER[protocol.stimulus.kind] if features is None else features
+    chosen = stages.measurable(model, summaries)
     columns = columns_for(chosen, protocol.sweep_numbers)
     given = dict(tolerance or {})
     if unknown := given.keys() - set(chosen):

@@ -87,7 +87,7 @@ def fit_shared(
     for name, cell in named_cells(cells).items():
         try:
             loaded[name] = cell if isinstance(cell, Recording) else load_recording(cell, **(loading or {}))
-            cut[name] = stages.chosen_inputs(loaded[name], model, sweeps, step)[1].fitted
+            cut[name] = stages.chosen_inputs(loaded[name], model, sweeps, step)[2].fitted
         except NeurofitError as error:
             failed[name] = str(error)
             progress.say(f"{name}: failed. {error}")

@@ -11,6 +11,7 @@ from neurofit.commands.command import app, command, say, stop
 from neurofit.commands.many import require_shared_options, run_many, run_shared
 from neurofit.commands.options import (
     Anyway,
+    KeepAll,
     Reading,
     Recorded,
     Scheduler,
@@ -63,6 +64,7 @@ def fit(
         typer.Option(help="NAME = NUMBER or PRIOR of a rig's imperfection in the raw check; see docs/artefacts.md."),
     ] = None,
     anyway: Anyway = False,
+    keep_all: KeepAll = False,
     shared: Annotated[
         bool, typer.Option("--shared", help="Learn one posterior for all cells of a protocol, then seconds for each.")
     ] = False,
@@ -73,13 +75,14 @@ def fit(
         "workers": workers, "scheduler": scheduler,
     }  # fmt: skip
     if shared:
-        require_shared_options(model, method, rounds, rig, anyway)
+        require_shared_options(model, method, rounds, rig, anyway, keep_all)
         run_shared(recordings, model[0], out, reading, {**settings, "simulations": simulations, "density": density})
         return
     settings |= {
         "method": named_method(method, density or "maf", rounds, simulations),
         "rig": rig_given(rig) if rig else None,
         "anyway": anyway,
+        "keep_all": keep_all,
     }
     if len(recordings) > 1 or len(model) > 1:
         run_many(recordings, model, out, reading, settings)
@@ -101,6 +104,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    keep_all: KeepAll = False,
 ) -> None:
     """Simulate a recording's protocol from a template's prior: parameters and features, as many as you like."""
     from neurofit.progress import Terminal
@@ -116,6 +120,7 @@ def simulate(
         seed=seed,
         sweeps=sweeps,
         step=step,
+        keep_all=keep_all,
         keep_voltage=keep_voltage,
         workers=workers,
         scheduler=scheduler,

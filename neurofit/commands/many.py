@@ -49,7 +49,7 @@ def run_shared(
 
 
 def require_shared_options(
-    models: Sequence[str], method: str, rounds: int | None, rig: list[str] | None, anyway: bool
+    models: Sequence[str], method: str, rounds: int | None, rig: list[str] | None, anyway: bool, keep_all: bool
 ) -> None:
     """Refuse what a shared posterior does not have."""
     given = {
@@ -58,6 +58,7 @@ def require_shared_options(
         "--rounds": rounds is not None,
         "--rig": bool(rig),
         "--anyway": anyway,
+        "--keep-all": keep_all,
     }
     if found := [name for name, is_given in given.items() if is_given]:
         raise BadInput(
