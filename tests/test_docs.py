@@ -60,6 +60,7 @@ CHECKED = {
     "docs/method.md": ["parsed"],
     "docs/methods.md": ["run", "parsed"],
     "docs/posterior.md": ["run", "run", "bound"],
+    "docs/recordings.md": ["parsed", "bound"],
     "docs/robust.md": ["run", "run", "parsed"],
     "docs/simulate.md": ["run", "run"],
     "docs/templates.md": ["run", "piece", "rig", "diff"],

@@ -15,6 +15,7 @@ from neurofit.recording.abf1 import read_abf1
 from neurofit.recording.axon import read_abf2
 from neurofit.recording.choices import Choices
 from neurofit.recording.columns import read_table
+from neurofit.recording.follows import edge_findings
 from neurofit.recording.igor import read_igor
 from neurofit.recording.igor_wave import is_wave
 from neurofit.recording.limits import check_interval, check_values
@@ -114,7 +115,8 @@ def load_recording(
     check_values(recording)
     _refuse_without_current(recording)
     recording = examined(recording, thresholds)
-    return replace(recording, findings=warnings_first(_resaved(recording.findings)))
+    findings = _resaved((*recording.findings, *edge_findings(recording)))
+    return replace(recording, findings=warnings_first(findings))
 
 
 def recording_from_arrays(

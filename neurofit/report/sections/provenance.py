@@ -20,6 +20,13 @@ from neurofit.report.sections.methods import cited, methods, network_name, refer
 from neurofit.report.words import ohms, plural
 from neurofit.stages import kept_ways, measurable
 
+# Options whose names leave out the unit that the keyword has.
+_SAID = {
+    "voltage_scale_mv": "--voltage-scale",
+    "current_scale_pa": "--current-scale",
+    "sampling_rate_hz": "--sampling-rate",
+}
+
 
 def provenance_section(material: Material, target: Path) -> dict[str, Any]:
     """Everything to repeat the run and to write it up.
@@ -139,6 +146,9 @@ def command(material: Material) -> str | None:
     ]  # fmt: skip
     if recording["protocol"]:
         parts += ["--protocol", recording["protocol"]]
+    for name, value in recording.get("said", {}).items():
+        if value and name != "command_sha256":
+            parts += [_SAID.get(name, f"--{name.replace('_', '-')}"), str(value)]
     for name, tolerance in given_tolerances(material).items():
         parts += ["--tolerance", f"{name}={tolerance!r}"]
     for name, value in recording.get("thresholds", {}).items():
@@ -189,14 +199,14 @@ def script(material: Material) -> str:
     if fit.reach.hopeless:
         arguments.append("anyway=True")
     lines = ",\n".join(f"    {argument}" for argument in arguments)
-    protocol = f", protocol={decided['protocol']!r}" if decided["protocol"] else ""
-    limits = ""
+    said = {"protocol": decided["protocol"], **decided.get("said", {}), "command_sha256": None}
+    reading = "".join(f", {name}={value!r}" for name, value in said.items() if value)
     if changed := decided.get("thresholds"):
         values = ", ".join(f"{k}={tuple(v) if isinstance(v, list) else v!r}" for k, v in changed.items())
-        limits = f", thresholds=nf.QualityThresholds({values})"
+        reading += f", thresholds=nf.QualityThresholds({values})"
     return (
         "import neurofit as nf\n\n"
-        f"recording = nf.load_recording({decided['path']!r}{protocol}{limits})\n"
+        f"recording = nf.load_recording({decided['path']!r}{reading})\n"
         f"model = nf.load_model({_model_argument(material)!r})\n"
         f"fit = nf.fit(\n    recording,\n    model,\n{lines},\n)\n"
     )
