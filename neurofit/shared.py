@@ -17,7 +17,7 @@ from neurofit import stages
 from neurofit.check.prediction import prediction_scores
 from neurofit.check.result import CheckResult
 from neurofit.errors import BadInput
-from neurofit.features import SUMMARIES, extract_features, recorded_features
+from neurofit.features import SUMMARIES_UNDER, extract_features, recorded_features
 from neurofit.features.catalogue import columns_for
 from neurofit.infer import Posterior, Schedule, Summaries
 from neurofit.infer.local import local_test
@@ -243,7 +243,7 @@ def learn_shared(
     sweeps: str | Sequence[int] = "even",
     step: int = 1,
     simulations: int = 20_000,
-    features: Sequence[str] = SUMMARIES,
+    features: Sequence[str] | None = None,
     tolerance: Mapping[str, float] | None = None,
     schedule: Schedule | None = None,
     members: int = 3,
@@ -290,7 +290,7 @@ def learn_shared(
     schedule, progress = schedule or Schedule(), progress or Silent()
     _, _, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
     protocol = cut.fitted
-    chosen = stages.measurable(model, features)
+    chosen = stages.measurable(model, SUMMARIES_UNDER[protocol.stimulus.kind] if features is None else features)
     columns = columns_for(chosen, protocol.sweep_numbers)
     given = dict(tolerance or {})
     if unknown := given.keys() - set(chosen):

@@ -56,6 +56,7 @@ CHECKED = {
     "docs/method.md": ["parsed"],
     "docs/methods.md": ["run", "parsed"],
     "docs/posterior.md": ["run", "run", "bound"],
+    "docs/protocols.md": ["run", "run"],
     "docs/robust.md": ["run", "run", "parsed"],
     "docs/simulate.md": ["run", "run"],
     "docs/templates.md": ["run", "piece", "diff"],
