@@ -79,7 +79,7 @@ def _slope(stretch_mv: Voltage, current_pa: Array, first: NDArray[np.intp], dt_m
     used = np.arange(stretch_mv.shape[-1]) < until[..., None]
     dv, di = _deviations(stretch_mv, used), _deviations(current_pa, used)
     power = (di**2).sum(axis=-1)
-    enough = (used.sum(axis=-1) >= FEWEST) & (np.ptp(current_pa, axis=-1) >= SMALLEST_STEP_PA) & (power > 0)
+    enough = (used.sum(axis=-1) >= FEWEST) & (np.ptp(di, axis=-1) >= SMALLEST_STEP_PA)
     return np.where(enough, 1e3 * (dv * di).sum(axis=-1) / np.where(enough, power, 1.0), np.nan)
 
 
