@@ -101,8 +101,8 @@ def fit(
         require_type("rig", rig, Nuisances, "fit")
     require_one("seed", seed, SEED, "fit")
     method, progress = method or Method(), progress or Silent()
-    rig = stages.chosen_rig(rig)
     recording, chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step, keep_all)
+    rig = stages.chosen_rig(rig, model)
     observed = recorded_features(cut.fitted)
     summaries = SUMMARIES_UNDER[cut.fitted.stimulus.kind] if features is None else features
     declared = stages.declared_summaries(model, cut.fitted, observed, summaries, tolerance)

@@ -100,7 +100,7 @@ def fit_shared(
         )
         with progress.bar(f"{len(names)} cells of protocol {number}", len(names)) as advance:
             for count, name in enumerate(names, 1):
-                found[name], shared[name] = learned.cell(cut[name]), learned
+                found[name], shared[name] = learned.cell(loaded[name]), learned
                 _keep(Run(place / "cells" / name), found[name], seed)
                 advance(count, f"{name}: {'good enough' if found[name].good_enough else 'needs a fit of its own'}")
         pages.append(folder / ("shared.html" if len(groups) == 1 else f"shared-{number}.html"))

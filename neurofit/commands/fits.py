@@ -45,7 +45,12 @@ def fit(
     sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "even",
     step: Annotated[int, typer.Option(min=1, help="Which current step to fit.")] = 1,
     method: Annotated[str, typer.Option(help="tsnpe, npe, npe-c, nle or nre; see docs/methods.md.")] = "tsnpe",
-    density: Annotated[str, typer.Option(help="The networks' density estimator: maf, nsf or mdn.")] = "maf",
+    density: Annotated[
+        str | None,
+        typer.Option(
+            help="The networks' density estimator: maf (the default), nsf (the default with --shared) or mdn."
+        ),
+    ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
     simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
@@ -74,7 +79,7 @@ def fit(
         run_shared(recordings, model[0], out, reading, {**settings, "simulations": simulations, "density": density})
         return
     settings |= {
-        "method": named_method(method, density, rounds, simulations),
+        "method": named_method(method, density or "maf", rounds, simulations),
         "rig": rig_given(rig) if rig else None,
         "anyway": anyway,
         "keep_all": keep_all,

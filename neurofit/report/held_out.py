@@ -54,8 +54,9 @@ def comparable(fits: Sequence[Fit]) -> list[str]:
     """
     drawn = any(fit.model.spike is not None for fit in fits)
     left_out = {"rig", "spike shape"} if drawn else {"rig"}
-    usual = SUMMARIES_UNDER[fits[0].split.fitted.stimulus.kind]
-    return [name for name in usual if FEATURES[name].per_sweep and FEATURES[name].aspect not in left_out]
+    kind = fits[0].split.fitted.stimulus.kind
+    specs = [FEATURES[name] for name in SUMMARIES_UNDER[kind]]
+    return [f.name for f in specs if f.per_sweep and f.aspect not in left_out]
 
 
 def _scaled(table: FeatureTable, columns: Sequence[str]) -> np.ndarray:

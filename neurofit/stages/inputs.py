@@ -61,8 +61,10 @@ def declared_summaries(
     return Summaries.of(observed, chosen, tolerance, measured)
 
 
-def chosen_rig(rig: Nuisances | None) -> Nuisances:
+def chosen_rig(rig: Nuisances | None, model: Model) -> Nuisances:
     """What the raw check's simulations get of a rig: what is asked for, or the default.
+
+    That is nothing for a template with observation noise of its own, which must not be added twice.
 
     Raises
     ------
@@ -77,7 +79,8 @@ def chosen_rig(rig: Nuisances | None) -> Nuisances:
             found=f"{rig}",
             advice="The raw check compares voltage every 0.5 ms, too coarse to show one.",
         )
-    return RIG if rig is None else rig
+    default = Nuisances() if model.parsed.uses_observation_noise else RIG
+    return default if rig is None else rig
 
 
 def decisions(
