@@ -60,6 +60,7 @@ CHECKED = {
     "docs/method.md": ["parsed"],
     "docs/methods.md": ["run", "parsed"],
     "docs/posterior.md": ["run", "run", "bound"],
+    "docs/protocols.md": ["run", "run"],
     "docs/recordings.md": ["parsed", "bound"],
     "docs/robust.md": ["run", "run", "parsed"],
     "docs/simulate.md": ["run", "run"],

@@ -19,6 +19,7 @@ def inspect(
     recording: Recorded,
     reading: Reading,
     picture: Annotated[Path | None, typer.Option(help="Where to save the picture (.png, .pdf, .svg).")] = None,
+    page: Annotated[Path | None, typer.Option(help="Where to write all of it as a page (.html).")] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Print only.")] = False,
 ) -> None:
     """Say what is in a recording and what is wrong with it, and draw it."""
@@ -33,6 +34,10 @@ def inspect(
         say(table)
     if target is not None:
         say(f"Picture: {target}")
+    if page is not None:
+        from neurofit.report.inspected import write_inspection
+
+        say(f"Page: {write_inspection(loaded, page)}")
 
 
 @command(app)

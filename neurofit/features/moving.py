@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from neurofit.features.catalogue import AUTOCORRELATION_MS, TRANSFER_MS
+from neurofit.features.passive import SMALLEST_STEP_PA
 from neurofit.features.spikes import SPIKE_THRESHOLD_MV
 from neurofit.features.windows import Windows
 from neurofit.recording import Stimulus
@@ -78,7 +79,7 @@ def _slope(stretch_mv: Voltage, current_pa: Array, first: NDArray[np.intp], dt_m
     used = np.arange(stretch_mv.shape[-1]) < until[..., None]
     dv, di = _deviations(stretch_mv, used), _deviations(current_pa, used)
     power = (di**2).sum(axis=-1)
-    enough = (used.sum(axis=-1) >= FEWEST) & (power > 0)
+    enough = (used.sum(axis=-1) >= FEWEST) & (np.ptp(di, axis=-1) >= SMALLEST_STEP_PA)
     return np.where(enough, 1e3 * (dv * di).sum(axis=-1) / np.where(enough, power, 1.0), np.nan)
 
 

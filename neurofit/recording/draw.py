@@ -197,7 +197,7 @@ def _draw_rest(recording: Recording, level: NDArray[np.float64], mapped: ScalarM
     """Potential at the holding current over the sweeps; they were recorded in this order."""
     rest, warned = measure_rest(recording), _warned(recording)
     numbers = np.array(recording.sweep_numbers)
-    axes.set_title("Before the steps", loc="left")
+    axes.set_title(f"Before the {recording.stimulus.word}s", loc="left")
     axes.set_xlabel("sweep")
     axes.set_ylabel("at holding current (mV)")
     if not np.isfinite(rest).any():
