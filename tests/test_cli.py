@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from neurofit.cli import app
 from neurofit.features import FEATURES
+from neurofit.template import list_models
 from tests.tiny import write_cell
 
 RUNNER = CliRunner()
@@ -53,8 +54,7 @@ def test_every_command_has_help(command: str) -> None:
 def test_models() -> None:
     listed = run("models")
     assert listed.exit_code == 0
-    names = ["hh_pospischil", "hh_pospischil_ih", "hh_tutorial", "lif", "lif_tutorial"]
-    assert re.findall(r"^\w+", listed.output, re.MULTILINE) == names
+    assert re.findall(r"^\w+", listed.output, re.MULTILINE) == list(list_models())
     assert "dv/dt" in run("models", "show", "lif").output
     checked = run("models", "check", "hh_pospischil")
     assert checked.exit_code == 0

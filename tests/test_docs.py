@@ -45,21 +45,26 @@ TUTORIALS = {f"docs/tutorials/{path.stem}.md" for path in (ROOT / "tutorials").g
 # bound    each name exists, and each call's arguments fit its signature
 # whole    it is a template, and is kept for the blocks that follow it
 # piece    its tables take their place in a template, which is then read
+# rig      it is pasted at the end of every shipped template, which is then read
+# current  pasted into hh_pospischil and simulated by tests/simulation/test_currents.py
 # diff     each line is in the templates on either side
 CHECKED = {
     "README.md": ["parsed", "run", "run"],
     "docs/artefacts.md": ["run", "parsed", "parsed"],
     "docs/checks.md": ["run", "parsed"],
     "docs/cluster.md": ["parsed", "parsed", "bound"],
+    "docs/currents.md": ["current"] * 5,
     "docs/from_brian2modelfitting.md": ["whole", "run"],
     "docs/from_sbi.md": ["run", "run", "run"],
+    "docs/many_cells.md": ["parsed", "run", "parsed", "parsed", "parsed", "run"],
     "docs/method.md": ["parsed"],
     "docs/methods.md": ["run", "parsed"],
     "docs/posterior.md": ["run", "run", "bound"],
+    "docs/protocols.md": ["run", "run"],
     "docs/recordings.md": ["parsed", "bound"],
     "docs/robust.md": ["run", "run", "parsed"],
     "docs/simulate.md": ["run", "run"],
-    "docs/templates.md": ["run", "piece", "diff"],
+    "docs/templates.md": ["run", "piece", "rig", "diff"],
     "docs/traces.md": ["run"],
     "docs/training.md": ["parsed"],
 }
@@ -68,6 +73,9 @@ METHOD = nf.Method(rounds=1, simulations=200, members=1, schedule=nf.Schedule(de
 FIT_OPTIONS = ["--anyway", "--workers", "1"]
 SMALL = {
     "hh_pospischil": "lif",
+    '"other.abf"': '"cell.abf"',
+    '"fits", seed=1': '"fits", seed=1, method=METHOD, anyway=True, workers=1',
+    "simulations=20_000, seed=1": "simulations=400, schedule=METHOD.schedule, members=1, seed=1, workers=1",
     'out="fits/cell", seed=1': 'out="fits/cell", seed=1, method=METHOD, anyway=True, workers=1',
     "--out sims/mine": "--out sims/mine --simulations 400",
     "200000": "400",
@@ -120,7 +128,12 @@ def test_every_block_is_checked() -> None:
     assert with_blocks == set(CHECKED)
     for page, checks in CHECKED.items():
         assert [block.check for block in BLOCKS if block.page == page] == checks
-    ways = {"sh": {"run", "parsed"}, "python": {"run", "bound"}, "toml": {"whole", "piece"}, "diff": {"diff"}}
+    ways = {
+        "sh": {"run", "parsed"},
+        "python": {"run", "bound"},
+        "toml": {"whole", "piece", "current", "rig"},
+        "diff": {"diff"},
+    }
     for block in BLOCKS:
         assert block.check in ways[block.language], block
 
@@ -194,6 +207,15 @@ def test_a_piece_of_a_template_takes_its_place(block: Block, tmp_path: Path) -> 
     nf.load_model(tmp_path / "mine.toml")
 
 
+@pytest.mark.parametrize("name", nf.list_models())
+@pytest.mark.parametrize("block", checked("rig"))
+def test_the_rig_goes_behind_every_template(block: Block, name: str, tmp_path: Path) -> None:
+    shipped = nf.load_model(name)
+    (tmp_path / "mine.toml").write_text(f"{shipped.text}\n{block.text}", encoding="utf-8")
+    mine = nf.load_model(tmp_path / "mine.toml")
+    assert set(mine.free) - set(shipped.free) == {"rig_series_resistance", "rig_offset", "rig_noise"}
+
+
 @pytest.mark.parametrize("block", checked("diff"))
 def test_the_worked_example_is_the_shipped_template(block: Block) -> None:
     plain, with_h = ((ROOT / f"models/hh_pospischil{end}.toml").read_text().splitlines() for end in ("", "_ih"))
@@ -220,7 +242,7 @@ def test_a_page_runs(page: str, laboratory: Path, tmp_path: Path, monkeypatch: p
     """As it stands, but for a small cell and a small method; its blocks in one folder, Python in one session."""
     shutil.copytree(laboratory, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_method", lambda *_: METHOD)
+    monkeypatch.setattr("neurofit.commands.fits.named_method", lambda *_: METHOD)
     names = {"METHOD": METHOD, **GIVEN.get(page, {})}
     for block in (block for block in BLOCKS if block.page == page):
         if block.check == "whole":

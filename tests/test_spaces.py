@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+import neurofit as nf
 from neurofit import check
+from neurofit.stages import chosen_rig
+from neurofit.stages.inputs import RIG
 from neurofit.stages.spaces import in_the_file
+from neurofit.template import parse_model
 from tests.recording.synthetic import Cell
 
 
@@ -31,3 +35,13 @@ def test_stretches_are_told_by_the_files_sweeps_currents_and_time() -> None:
     # the numbers stay those of the rows, for whoever reads them
     assert told.stretches == found.stretches
     assert len(told.sentences) == len(found.sentences)
+
+
+def test_observation_noise_is_not_added_to_a_templates_own() -> None:
+    shipped = nf.load_model("lif")
+    noise = '\n[rig.noise]\nunit = "mV"\nvalue = 0.1\ndescription = "of the recording"\nsource = "a test"\n'
+    own = parse_model(shipped.text + noise, "x")
+    asked = check.Nuisances(noise_sd_mv=0.3)
+    assert chosen_rig(None, shipped) == RIG
+    assert chosen_rig(None, own) == check.Nuisances()
+    assert chosen_rig(asked, shipped) == chosen_rig(asked, own) == asked

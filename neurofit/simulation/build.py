@@ -24,6 +24,8 @@ from neurofit.simulation.compiler import compiler_flags, is_gcc
 from neurofit.template.units import parse_unit, si_unit
 
 VECTOR_MATH = "vector_math.h"
+# Added to the number of a step, so that the observation noise of a key is none of its white noise.
+OBSERVATION = 2**40
 FLOATS = {"double": np.float64, "single": np.float32}
 
 
@@ -99,6 +101,9 @@ def cells(b2: Any, description: dict[str, Any], current_pa: NDArray[np.float64],
     group.run_regularly("I_inj = injected(t, sweep)", dt=sample_dt, order=0, **before)
     if description["uses_noise"]:
         group.run_regularly("white_noise = keyed_normal(key, t_in_timesteps)/sqrt(dt)", order=1, **before)
+    if description["uses_observation_noise"]:
+        drawn = f"observation_noise = keyed_normal(key, t_in_timesteps + {OBSERVATION})"
+        group.run_regularly(drawn, dt=sample_dt, order=1, **before)
     monitor = b2.StateMonitor(group, "v_recorded", record=True, dt=sample_dt, order=2, name="monitor", **before)
     group.time_step = description["dt_ms"] * b2.ms
     return group, monitor
@@ -168,6 +173,8 @@ def _equations(description: dict[str, Any], units: dict[str, Any]) -> list[str]:
     lines = [description["equations"], f"v_recorded = ({recorded_voltage(description)})/mV : 1", "I_inj : amp"]
     if description["uses_noise"]:
         lines.append("white_noise : second**-0.5")
+    if description["uses_observation_noise"]:
+        lines.append("observation_noise : 1")
     lines += [f"{name} : {si_unit(units[name].dimensions)} (constant)" for name in description["free"]]
     # Brian2's own dt is a double, whatever the precision of everything else
     return [*lines, "time_step : second (constant, shared)", "key : 1 (constant)", "sweep : integer (constant)"]

@@ -50,6 +50,7 @@ def describe(model: Model, n_samples: int, n_sweeps: int, sample_dt_ms: float) -
         "precision": model.precision,
         "spike": vars(spike) if spike else None,
         "uses_noise": model.parsed.uses_noise,
+        "uses_observation_noise": model.parsed.uses_observation_noise,
         "units": dict(model.units),
         "fixed": {p.name: p.value for p in model.parameters if p.prior is None},
         "free": list(model.free),

@@ -54,7 +54,7 @@ def both_spaces(
             as_recorded(run, simulated, fitted, seed),
             dt_ms=every * fitted.dt_ms,
             step_ms=(step.start_ms, step.stop_ms),
-            label=f"{label}, with {rig}",
+            label=f"{label}, with {rig}" if rig.to_dict() else label,
             seed=stream_seed(seed, "check"),
         )
         return in_the_file(found, fitted).to_dict()

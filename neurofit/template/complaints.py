@@ -14,6 +14,7 @@ from neurofit.template.schema import (
     EquationsTable,
     IntegrationTable,
     ParameterTable,
+    RigTables,
     SpikeTable,
     TemplateFile,
 )
@@ -113,7 +114,7 @@ def _in_words(complaint: ErrorDetails, advice: str | None, source: Source) -> Te
 def _keys(complaint: ErrorDetails) -> list[str]:
     """The dotted place, without what pydantic puts into it: the family it chose, and a mark for keys."""
     loc: Sequence[int | str] = complaint["loc"]
-    inside_prior = len(loc) > 3 and loc[0] == "parameters" and loc[2] == "prior"
+    inside_prior = len(loc) > 3 and loc[0] in ("parameters", "rig") and loc[2] == "prior"
     return [str(key) for i, key in enumerate(loc) if key != "[key]" and not (inside_prior and i == 3)]
 
 
@@ -123,6 +124,8 @@ def _allowed(keys: Sequence[str], loc: Sequence[int | str]) -> list[str]:
         table: type[BaseModel] = TemplateFile
     elif len(keys) == 3 and keys[2] == "prior":
         table = _FAMILIES[str(loc[3])]
+    elif keys == ["rig"]:
+        table = RigTables
     else:
         table = _TABLES.get(keys[0], ParameterTable)
     return [field.alias or name for name, field in table.model_fields.items()]

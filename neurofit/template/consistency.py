@@ -58,7 +58,7 @@ def _with_initial_in_order(parsed: Parsed, source: Source) -> Parsed:
     depends: dict[str, list[str]] = {}
     for name, formula in parsed.initial.items():
         names = reached(formula.names, definitions) if formula else set()
-        forbidden = sorted(names & {"white_noise", "lastspike"})
+        forbidden = sorted(names & {"white_noise", "observation_noise", "lastspike"})
         if name == "v":
             forbidden += [state for state in parsed.state if state in names]
         if forbidden:
@@ -81,8 +81,24 @@ def _with_initial_in_order(parsed: Parsed, source: Source) -> Parsed:
 
 
 def _check_noise(parsed: Parsed, source: Source) -> None:
-    """White noise is a rate: only a differential equation can add it up, and only once."""
+    """White noise is a rate: only a differential equation can add it up, and only once. Observation noise is none."""
     definitions = _definitions(parsed)
+    in_the_cell: list[tuple[str, int | None, Formula | None]] = [
+        *((PLACE, equation.row, equation.formula) for equation in parsed.equations if equation.is_state),
+        ("spike.threshold", None, parsed.threshold),
+        ("spike.refractory", None, parsed.refractory),
+        *(("spike.reset", row, statement.formula) for row, statement in enumerate(parsed.reset)),
+    ]
+    for place, row, formula in in_the_cell:
+        if formula and "observation_noise" in reached(formula.names, definitions):
+            raise source.fail(
+                place,
+                "observation_noise stands outside the recorded voltage",
+                row=row,
+                expected="noise that is added to what is recorded, as in recorded = 'v + noise_sd*observation_noise'",
+                found=f"'{formula}'",
+                advice="The noise that drives the cell is white_noise.",
+            )
     elsewhere: list[tuple[str, Formula | None]] = [
         ("equations.recorded", parsed.recorded),
         ("spike.threshold", parsed.threshold),

@@ -78,14 +78,22 @@ class Parsed:
     def uses_noise(self) -> bool:
         return any("white_noise" in equation.formula.names for equation in self.equations)
 
+    @cached_property
+    def behind_recorded(self) -> frozenset[str]:
+        """What the recorded voltage is made of, opened as far as it goes; the membrane stays closed."""
+        names: set[str] = set(self.recorded.names)
+        while more := {n for e in self.equations if e.name in names - {"v"} for n in e.formula.names} - names:
+            names |= more
+        return frozenset(names)
+
+    @property
+    def uses_observation_noise(self) -> bool:
+        return "observation_noise" in self.behind_recorded
+
     @property
     def records_current(self) -> bool:
         """Does the injected current reach what the electrode reports other than through the membrane, as over R_s?"""
-        names: set[str] = set(self.recorded.names)
-        # what the recorded voltage is made of, opened as far as it goes; the membrane stays closed
-        while more := {n for e in self.equations if e.name in names - {"v"} for n in e.formula.names} - names:
-            names |= more
-        return "I_inj" in names
+        return "I_inj" in self.behind_recorded
 
     @property
     def text(self) -> str:

@@ -18,6 +18,7 @@ from neurofit.template.equations import Parsed, read_formulas
 from neurofit.template.model import Model, Parameter, Spike
 from neurofit.template.names import PROVIDED
 from neurofit.template.quantities import check_unit, check_values
+from neurofit.template.rig import check_rig, with_rig
 from neurofit.template.schema import SCHEMA_VERSION, TemplateFile
 from neurofit.template.source import Source
 from neurofit.template.symbols import REST
@@ -117,7 +118,7 @@ def parse_model(text: str, path: str) -> Model:
         For the first mistake in it.
     """
     source = Source(text, path)
-    file = _read_file(source)
+    file = with_rig(_read_file(source), source)
     for name, parameter in file.parameters.items():
         check_unit(name, parameter, source)
     parsed = check_together(read_formulas(file, source), file.parameters, file.integration.method, source)
@@ -150,6 +151,7 @@ def parse_model(text: str, path: str) -> Model:
         text=text,
     )
     check_values(file.parameters, model.prior, source)
+    check_rig(file, model.prior, source)
     return model
 
 

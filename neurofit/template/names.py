@@ -9,7 +9,13 @@ from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from neurofit.template.units import UNITS
 
 # What neurofit and Brian2 give to every template's equations, by unit.
-PROVIDED = {"I_inj": "amp", "white_noise": "second**-0.5", "t": "second", "dt": "second"}
+PROVIDED = {
+    "I_inj": "amp",
+    "white_noise": "second**-0.5",
+    "observation_noise": "1",
+    "t": "second",
+    "dt": "second",
+}
 PROVIDED_WITH_SPIKES = {"lastspike": "second"}
 
 _SIMULATOR = {

@@ -52,6 +52,21 @@ class IntegrationTable(Closed):
     precision: Literal["double", "single"] = "double"
 
 
+class RigTables(Closed):
+    """``[rig.NAME]``: what the rig adds to the recorded voltage; each is like ``[parameters.NAME]``."""
+
+    series_resistance: ParameterTable | None = None
+    junction_potential: ParameterTable | None = None
+    offset: ParameterTable | None = None
+    filter: ParameterTable | None = None
+    noise: ParameterTable | None = None
+
+    @property
+    def given(self) -> dict[str, ParameterTable]:
+        """``{name: table}`` of those that the template has."""
+        return {name: table for name in type(self).model_fields if (table := getattr(self, name)) is not None}
+
+
 class TemplateFile(Closed):
     """The whole file."""
 
@@ -65,3 +80,4 @@ class TemplateFile(Closed):
     initial: dict[Name, Text]
     integration: IntegrationTable
     parameters: Annotated[dict[Name, ParameterTable], Field(min_length=1)]
+    rig: RigTables = Field(default_factory=RigTables)

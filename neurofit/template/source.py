@@ -48,6 +48,9 @@ class Source:
         row
             Row within a text of several lines, from 0.
         """
+        # a rig's parameter stands in a table of the rig
+        if (table := re.sub(r"^parameters\.rig_(?=\w)", "rig.", place)) != place and self.line(table):
+            place = table
         line = self.line(place, row)
         where = f"{self.path}: {place}" + (f" (line {line})" if line else "")
         return TemplateError(message, where=where, expected=expected, found=brief(found), advice=advice)
