@@ -57,8 +57,9 @@ def edge_findings(recording: Recording) -> Iterator[Finding]:
     usual = float(np.quantile(gohm, 0.75))
     told = usual * np.abs(edges.step_pa) > NOISES * wander_mv
     times, shared = np.unique(edges.sample, return_counts=True)
-    alone = np.isin(edges.sample, times[shared == 1])
-    for here in [told & (edges.sample == time) & ~alone for time in times[shared > 1]] + [told & alone]:
+    # Edges that no other sweep shares are judged together; those of a single sweep, each by itself.
+    alone = np.isin(edges.sample, times[shared == 1]) & (recording.n_sweeps > 1)
+    for here in [told & ~alone & (edges.sample == time) for time in times] + [told & alone]:
         still = here & (gohm < FOLLOWS * usual)
         if np.count_nonzero(still) > 0.5 * np.count_nonzero(here):
             largest = np.flatnonzero(still)[np.argmax(np.abs(edges.step_pa[still]))]
