@@ -6,63 +6,33 @@ Read with h5py alone: nothing in the file is executed, and no link that leads ou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
 from neurofit.recording.choices import Choices
 from neurofit.recording.injected import cleaned, from_file
 from neurofit.recording.limits import check_interval
+from neurofit.recording.nwb_series import (
+    CLAMPED,
+    CURRENT,
+    ICEPHYS,
+    RESPONSES,
+    STIMULI,
+    VOLTAGE,
+    Series,
+    inside,
+    series_in,
+    shown,
+)
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.tables import LARGEST_BYTES
 from neurofit.recording.units import current_scale_pa, printable, voltage_scale_mv
 
-VOLTAGE, CURRENT, CLAMPED = "CurrentClampSeries", "CurrentClampStimulusSeries", "VoltageClampSeries"
-RESPONSES, STIMULI = ("acquisition",), ("stimulus/presentation",)
-ICEPHYS = "general/intracellular_ephys"
-# The words that the format's schema has for the units; older files write them out.
-_UNITS = {"volts": "V", "volt": "V", "amperes": "A", "ampere": "A"}
 COPY_AGAIN = "Copy the file again, or export it once more."
-
-
-@dataclass(frozen=True)
-class Series:
-    """One sweep of one channel.
-
-    Attributes
-    ----------
-    name, kind
-        Its own, and its neurodata type.
-    data
-        The dataset, read when it is used.
-    unit, conversion, offset
-        From stored numbers to the unit.
-    dt_ms, start_s
-        Sampling interval, and time of the first sample.
-    sweep
-        ``sweep_number``, if it has one.
-    electrode
-        Name of its electrode; empty if it has none.
-    """
-
-    name: str
-    kind: str
-    data: Any
-    unit: str
-    conversion: float
-    offset: float
-    dt_ms: float
-    start_s: float
-    sweep: int | None
-    electrode: str
-
-    def values(self, scale: float) -> NDArray[np.float64]:
-        return (np.asarray(self.data[()], dtype=np.float64) * self.conversion + self.offset) * scale
 
 
 @dataclass(frozen=True)
@@ -132,7 +102,7 @@ def read_nwb(path: Path, sha256: str, choices: Choices) -> Recording:
 
 
 def _recording(path: Path, sha256: str, choices: Choices, file: Any) -> Recording:
-    responses, stimuli = list(_series(path, file, RESPONSES)), list(_series(path, file, STIMULI))
+    responses, stimuli = list(series_in(path, file, RESPONSES)), list(series_in(path, file, STIMULI))
     pairs, findings = _paired(path, file, responses, stimuli, choices)
     pairs, aside = _alike(path, pairs)
     first = pairs[0].voltage
@@ -158,86 +128,6 @@ def _recording(path: Path, sha256: str, choices: Choices, file: Any) -> Recordin
         findings=(*injected.findings, *findings, *aside),
         source=Source(str(path), sha256, "NWB", injected.current_from),
     )
-
-
-def _text(raw: Any) -> str:
-    return printable(raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw))
-
-
-def _series(path: Path, file: Any, places: tuple[str, ...]) -> Iterator[Series]:
-    """Every intracellular series in these groups, in the order of their names."""
-    for place in places:
-        group = _inside(path, file, place)
-        for name in sorted(group or ()):
-            child = _inside(path, group, name)
-            kind = "" if child is None else _text(child.attrs.get("neurodata_type", ""))
-            if kind in (VOLTAGE, CURRENT, CLAMPED) or (kind.startswith("IZero") and place in RESPONSES):
-                yield _one(path, child, kind)
-
-
-def _inside(path: Path, group: Any, name: str) -> Any:
-    """What a group holds by a name; a link that leads out of the file is refused."""
-    import h5py
-
-    for part in name.split("/"):
-        link = None if group is None or not isinstance(group, h5py.Group) else group.get(part, getlink=True)
-        if link is None:
-            return None
-        if isinstance(link, h5py.ExternalLink):
-            raise RecordingError(
-                f"'{printable(part)}' is a link to another file, which is not followed",
-                where=path,
-                advice="Export a file that holds its own data.",
-            )
-        group = group.get(part)
-    return group
-
-
-def _one(path: Path, group: Any, kind: str) -> Series:
-    name = printable(group.name.rsplit("/", 1)[-1])
-    data = _inside(path, group, "data")
-    if data is None or data.ndim != 1 or data.dtype.kind not in "fiu" or data.external or data.is_virtual:
-        found = "no data" if data is None else f"{data.dtype} of shape {data.shape}"
-        raise RecordingError(
-            f"the series '{name}' does not hold one channel of numbers of its own", where=path, found=found
-        )
-    starting, stamps = _inside(path, group, "starting_time"), _inside(path, group, "timestamps")
-    if starting is not None:
-        rate = float(starting.attrs.get("rate", np.nan))
-        dt_ms, start_s = (1e3 / rate if rate > 0 else np.nan), float(starting[()])
-        if _text(starting.attrs.get("unit", "seconds")) not in ("seconds", "Seconds", "s"):
-            raise RecordingError(f"the series '{name}' is not timed in seconds", where=path)
-    elif stamps is not None and stamps.shape == data.shape and len(stamps) > 1:
-        times = np.asarray(stamps[()], dtype=np.float64)
-        start_s, step = float(times[0]), float(times[-1] - times[0]) / (len(times) - 1)
-        if not (np.abs(times - start_s - np.arange(len(times)) * step) < 0.5 * abs(step)).all() or step <= 0:
-            raise RecordingError(f"the samples of '{name}' are not evenly spaced in time", where=path)
-        dt_ms = 1e3 * step
-    else:
-        raise RecordingError(f"the series '{name}' does not say how fast it was sampled", where=path)
-    sweep = group.attrs.get("sweep_number", _inside(path, group, "sweep_number"))
-    unit = _text(data.attrs.get("unit", ""))
-    return Series(
-        name,
-        kind,
-        data,
-        _UNITS.get(unit.lower(), unit),
-        float(data.attrs.get("conversion", 1.0)),
-        float(data.attrs.get("offset", 0.0)),
-        round(dt_ms, 9),
-        start_s,
-        None if sweep is None else int(np.asarray(sweep[()] if hasattr(sweep, "shape") else sweep)),
-        _electrode(path, group),
-    )
-
-
-def _electrode(path: Path, group: Any) -> str:
-    """The name of a series' electrode; the series itself holds a link to it."""
-    mine, described = _inside(path, group, "electrode"), _inside(path, group.file, ICEPHYS)
-    if mine is None or described is None:
-        return ""
-    names = [name for name in described if _inside(path, described, name) == mine]
-    return printable(names[0] if names else mine.name)
 
 
 def _paired(
@@ -325,12 +215,12 @@ def _partner(
 
 def _table(path: Path, file: Any) -> dict[str, str] | None:
     """Response to stimulus, from the file's table of intracellular recordings, if it has one."""
-    rows = _inside(path, file, f"{ICEPHYS}/intracellular_recordings")
+    rows = inside(path, file, f"{ICEPHYS}/intracellular_recordings")
     if rows is None:
         return None
     names: dict[str, list[str]] = {}
     for kind in ("responses", "stimuli"):
-        column = _inside(path, rows, f"{kind}/{'response' if kind == 'responses' else 'stimulus'}")
+        column = inside(path, rows, f"{kind}/{'response' if kind == 'responses' else 'stimulus'}")
         if column is None:
             return None
         names[kind] = [_referred(path, file, row) for row in column[()]]
@@ -343,14 +233,14 @@ def _referred(path: Path, file: Any, row: Any) -> str:
     if not reference or (first < 0 and count < 0):
         return ""
     group = file[reference]
-    data = _inside(path, group, "data")
+    data = inside(path, group, "data")
     if first != 0 or data is None or count != data.shape[0]:
         raise RecordingError(
             "the file's table of recordings refers to parts of series, which are not taken apart",
             where=path,
-            found=f"{count} samples from {first} of '{_text(group.name)}'",
+            found=f"{count} samples from {first} of '{shown(group.name)}'",
         )
-    return _text(group.name).rsplit("/", 1)[-1]
+    return shown(group.name).rsplit("/", 1)[-1]
 
 
 def _alike(path: Path, pairs: list[Pair]) -> tuple[list[Pair], list[Finding]]:
