@@ -17,6 +17,7 @@ VOLTAGE, CURRENT, CLAMPED = "CurrentClampSeries", "CurrentClampStimulusSeries", 
 ICEPHYS = "general/intracellular_ephys"
 # The words that the format's schema has for the units; older files write them out.
 _UNITS = {"volts": "V", "volt": "V", "amperes": "A", "ampere": "A"}
+MOST_LINKS = 8  # one after another
 RESPONSES, STIMULI = ("acquisition",), ("stimulus/presentation",)
 
 
@@ -66,8 +67,11 @@ def series_in(path: Path, file: Any, places: tuple[str, ...]) -> Iterator[Series
                 yield _one(path, child, kind)
 
 
-def inside(path: Path, group: Any, name: str) -> Any:
-    """What a group holds by a name; a link that leads out of the file is refused."""
+def inside(path: Path, group: Any, name: str, depth: int = 0) -> Any:
+    """What a group holds by a name, ``None`` for nothing; a link that leads out of the file is refused.
+
+    Links within the file are followed step by step, so that none leads out of it on the way.
+    """
     import h5py
 
     for part in name.split("/"):
@@ -80,7 +84,13 @@ def inside(path: Path, group: Any, name: str) -> Any:
                 where=path,
                 advice="Export a file that holds its own data.",
             )
-        group = group.get(part)
+        if isinstance(link, h5py.SoftLink):
+            if depth == MOST_LINKS:
+                raise RecordingError("the file's links go round in a circle", where=path, found=f"'{printable(part)}'")
+            start = group.file if link.path.startswith("/") else group
+            group = inside(path, start, link.path.strip("/"), depth + 1)
+        else:
+            group = group.get(part)
     return group
 
 

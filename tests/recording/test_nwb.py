@@ -136,6 +136,20 @@ def test_a_link_to_another_file_is_not_followed(tmp_path: Path, place: str) -> N
     assert "not followed" in refusal(path)
 
 
+def test_a_link_within_the_file_does_not_lead_out_of_it(tmp_path: Path) -> None:
+    write_nwb(tmp_path / "other.nwb", [Series("v", VOLTAGE[2])])
+    path = write_nwb(tmp_path / "cell.nwb", [Series("v", VOLTAGE[2]), stimulus("i", CURRENT[2])])
+    with h5py.File(path, "a") as file:
+        file["away"] = h5py.ExternalLink("other.nwb", "/acquisition")
+        del file["acquisition/v/data"]
+        file["acquisition/v/data"] = h5py.SoftLink("/away/v/data")
+    assert "not followed" in refusal(path)
+    with h5py.File(path, "a") as file:
+        del file["acquisition/v/data"]
+        file["acquisition/v/data"] = h5py.SoftLink("/acquisition/v/data")
+    assert "in a circle" in refusal(path)
+
+
 def test_data_that_lie_in_another_file_are_not_read(tmp_path: Path) -> None:
     outside = tmp_path / "outside.bin"
     VOLTAGE[2].tofile(outside)
