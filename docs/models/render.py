@@ -121,7 +121,7 @@ def draw_current(name: str) -> None:
         for number, trace in enumerate(traces):
             axes.plot(np.arange(len(trace)) * DT_MS, trace, color=colour, lw=0.8, label=label if number == 0 else None)
     axes.set(xlabel="time (ms)", ylabel="voltage (mV)", xlim=(50, 800))
-    axes.legend(frameon=False, fontsize=7, loc="upper right")
+    axes.legend(frameon=False, fontsize=7, loc="best")
     finish(figure, (axes,), HERE / f"current_{name.removeprefix('I_')}.png")
 
 
