@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neurofit.cells import Cells, fit_cells
     from neurofit.check import CheckResult
     from neurofit.errors import BadInput, NeurofitError, RunFailed
-    from neurofit.features import FeatureTable, extract_features, seven_statistics
+    from neurofit.features import CellProperties, FeatureTable, cell_properties, extract_features, seven_statistics
     from neurofit.fitting import fit
     from neurofit.infer import (
         Amortized,
@@ -35,7 +35,14 @@ if TYPE_CHECKING:
         learn_posterior,
         load_amortized,
     )
-    from neurofit.recording import Recording, Stimulus, fetch_recording, load_recording, recording_from_arrays
+    from neurofit.recording import (
+        QualityThresholds,
+        Recording,
+        Stimulus,
+        fetch_recording,
+        load_recording,
+        recording_from_arrays,
+    )
     from neurofit.report.netcdf import read_netcdf
     from neurofit.report.posterior import pairplot
     from neurofit.report.recovery import lossplot, rankplot, recoveryplot
@@ -49,6 +56,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Amortized": "infer",
     "BadInput": "errors",
+    "CellProperties": "features",
     "Cells": "cells",
     "CheckResult": "check",
     "FeatureTable": "features",
@@ -58,6 +66,7 @@ _WHERE = {
     "NeurofitError": "errors",
     "Posterior": "infer",
     "PriorSimulations": "simulating",
+    "QualityThresholds": "recording",
     "Recording": "recording",
     "Recovery": "infer",
     "RunFailed": "errors",
@@ -66,6 +75,7 @@ _WHERE = {
     "SharedCells": "shared_cells",
     "Stimulus": "recording",
     "Traces": "simulation",
+    "cell_properties": "features",
     "extract_features": "features",
     "fetch_recording": "recording",
     "fit": "fitting",
@@ -93,6 +103,7 @@ _WHERE = {
 __all__ = [
     "Amortized",
     "BadInput",
+    "CellProperties",
     "Cells",
     "CheckResult",
     "FeatureTable",
@@ -102,6 +113,7 @@ __all__ = [
     "NeurofitError",
     "Posterior",
     "PriorSimulations",
+    "QualityThresholds",
     "Recording",
     "Recovery",
     "RunFailed",
@@ -110,6 +122,7 @@ __all__ = [
     "SharedCells",
     "Stimulus",
     "Traces",
+    "cell_properties",
     "check",
     "extract_features",
     "fetch_recording",

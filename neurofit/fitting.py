@@ -10,7 +10,7 @@ import numpy as np
 
 from neurofit import stages
 from neurofit.check import Nuisances
-from neurofit.features import SUMMARIES, recorded_features
+from neurofit.features import SUMMARIES_UNDER, recorded_features
 from neurofit.infer import Method, Region
 from neurofit.infer.valid import SEED, require_one, require_type
 from neurofit.progress import Progress, Silent
@@ -34,8 +34,9 @@ def fit(
     seed: int = 1,
     sweeps: str | Sequence[int] = "even",
     step: int = 1,
+    keep_all: bool = False,
     method: Method | None = None,
-    features: Sequence[str] = SUMMARIES,
+    features: Sequence[str] | None = None,
     tolerance: Mapping[str, float] | None = None,
     rig: Nuisances | None = None,
     anyway: bool = False,
@@ -57,13 +58,18 @@ def fit(
         Fixes every draw: the same seed gives the same result on the same machine.
     sweeps
         Which sweeps to fit: ``"even"`` (every other row of the file), ``"odd"``, ``"all"``, ``"0,2,4-8"`` or numbers.
-        The others are held out and predicted.
+        The others are held out and predicted. What the recording sets aside (``recording.set_aside``) is in neither,
+        unless asked for by its number.
     step
-        Which test step to fit, from 1; the others are held out and predicted.
+        Which test step to fit, from 1; the others are held out and predicted. A current that is not made of steps has
+        one: all of the stretch in which it moves.
+    keep_all
+        Use the sweeps that are set aside like all others.
     method
         Rounds, simulations, networks.
     features
-        Summaries, by their names in the catalogue.
+        Summaries, by their names in the catalogue; by default those that make sense for steps, ramps or any other
+        current (docs/features.md).
     tolerance
         ``{feature: standard deviation}`` on the feature's own scale, in place of the catalogue's and the recording's.
     rig
@@ -95,10 +101,11 @@ def fit(
         require_type("rig", rig, Nuisances, "fit")
     require_one("seed", seed, SEED, "fit")
     method, progress = method or Method(), progress or Silent()
-    chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
+    recording, chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step, keep_all)
     rig = stages.chosen_rig(rig, model)
     observed = recorded_features(cut.fitted)
-    declared = stages.declared_summaries(model, cut.fitted, observed, features, tolerance)
+    summaries = SUMMARIES_UNDER[cut.fitted.stimulus.kind] if features is None else features
+    declared = stages.declared_summaries(model, cut.fitted, observed, summaries, tolerance)
 
     run = Run(out)
     decided = stages.decisions(recording, chosen, step, model, declared, method, rig, seed)

@@ -87,7 +87,7 @@ def fit_shared(
     for name, cell in named_cells(cells).items():
         try:
             loaded[name] = cell if isinstance(cell, Recording) else load_recording(cell, **(loading or {}))
-            cut[name] = stages.chosen_inputs(loaded[name], model, sweeps, step)[1].fitted
+            cut[name] = stages.chosen_inputs(loaded[name], model, sweeps, step)[2].fitted
         except NeurofitError as error:
             failed[name] = str(error)
             progress.say(f"{name}: failed. {error}")
@@ -100,7 +100,7 @@ def fit_shared(
         )
         with progress.bar(f"{len(names)} cells of protocol {number}", len(names)) as advance:
             for count, name in enumerate(names, 1):
-                found[name], shared[name] = learned.cell(cut[name]), learned
+                found[name], shared[name] = learned.cell(loaded[name]), learned
                 _keep(Run(place / "cells" / name), found[name], seed)
                 advance(count, f"{name}: {'good enough' if found[name].good_enough else 'needs a fit of its own'}")
         pages.append(folder / ("shared.html" if len(groups) == 1 else f"shared-{number}.html"))

@@ -123,6 +123,7 @@ def simulate_prior(
     seed: int = 1,
     sweeps: str | Sequence[int] = "all",
     step: int = 1,
+    keep_all: bool = False,
     keep_voltage: int = 0,
     workers: int | None = None,
     scheduler: str | Client | None = None,
@@ -144,7 +145,7 @@ def simulate_prior(
         How many.
     seed
         Fixes every draw.
-    sweeps, step
+    sweeps, step, keep_all
         Which sweeps and which test step, as for :func:`neurofit.fit`.
     keep_voltage
         Keep the voltage of the first so many simulations, in float32, thinned to 0.5 ms.
@@ -165,7 +166,7 @@ def simulate_prior(
     ):
         require_one(what, value, limit, "simulate_prior")
     progress, kept = progress or Silent(), min(keep_voltage, simulations)
-    chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step)
+    recording, chosen, cut, model = stages.chosen_inputs(recording, model, sweeps, step, keep_all)
     protocol = cut.fitted
     decided = {
         **stages.inputs_decided(recording, chosen, step, model),

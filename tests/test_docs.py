@@ -56,9 +56,12 @@ CHECKED = {
     "docs/currents.md": ["current"] * 5,
     "docs/from_brian2modelfitting.md": ["whole", "run"],
     "docs/from_sbi.md": ["run", "run", "run"],
+    "docs/many_cells.md": ["parsed", "run", "parsed", "parsed", "parsed", "run"],
     "docs/method.md": ["parsed"],
     "docs/methods.md": ["run", "parsed"],
     "docs/posterior.md": ["run", "run", "bound"],
+    "docs/protocols.md": ["run", "run"],
+    "docs/recordings.md": ["parsed", "bound"],
     "docs/robust.md": ["run", "run", "parsed"],
     "docs/simulate.md": ["run", "run"],
     "docs/templates.md": ["run", "piece", "rig", "diff"],
@@ -70,6 +73,9 @@ METHOD = nf.Method(rounds=1, simulations=200, members=1, schedule=nf.Schedule(de
 FIT_OPTIONS = ["--anyway", "--workers", "1"]
 SMALL = {
     "hh_pospischil": "lif",
+    '"other.abf"': '"cell.abf"',
+    '"fits", seed=1': '"fits", seed=1, method=METHOD, anyway=True, workers=1',
+    "simulations=20_000, seed=1": "simulations=400, schedule=METHOD.schedule, members=1, seed=1, workers=1",
     'out="fits/cell", seed=1': 'out="fits/cell", seed=1, method=METHOD, anyway=True, workers=1',
     "--out sims/mine": "--out sims/mine --simulations 400",
     "200000": "400",
@@ -236,7 +242,7 @@ def test_a_page_runs(page: str, laboratory: Path, tmp_path: Path, monkeypatch: p
     """As it stands, but for a small cell and a small method; its blocks in one folder, Python in one session."""
     shutil.copytree(laboratory, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_method", lambda *_: METHOD)
+    monkeypatch.setattr("neurofit.commands.fits.named_method", lambda *_: METHOD)
     names = {"METHOD": METHOD, **GIVEN.get(page, {})}
     for block in (block for block in BLOCKS if block.page == page):
         if block.check == "whole":

@@ -10,6 +10,7 @@ import neurofit as nf
 NAMES = {
     "Amortized",
     "BadInput",
+    "CellProperties",
     "Cells",
     "CheckResult",
     "FeatureTable",
@@ -19,6 +20,7 @@ NAMES = {
     "NeurofitError",
     "Posterior",
     "PriorSimulations",
+    "QualityThresholds",
     "Recording",
     "Recovery",
     "RunFailed",
@@ -27,6 +29,7 @@ NAMES = {
     "SharedCells",
     "Stimulus",
     "Traces",
+    "cell_properties",
     "check",
     "extract_features",
     "fetch_recording",

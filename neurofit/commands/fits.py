@@ -11,6 +11,7 @@ from neurofit.commands.command import app, command, say, stop
 from neurofit.commands.many import require_shared_options, run_many, run_shared
 from neurofit.commands.options import (
     Anyway,
+    KeepAll,
     Reading,
     Recorded,
     Scheduler,
@@ -44,7 +45,12 @@ def fit(
     sweeps: Annotated[str, typer.Option(help="even, odd, all, or numbers such as 0,2,4-8.")] = "even",
     step: Annotated[int, typer.Option(min=1, help="Which current step to fit.")] = 1,
     method: Annotated[str, typer.Option(help="tsnpe, npe, npe-c, nle or nre; see docs/methods.md.")] = "tsnpe",
-    density: Annotated[str, typer.Option(help="The networks' density estimator: maf, nsf or mdn.")] = "maf",
+    density: Annotated[
+        str | None,
+        typer.Option(
+            help="The networks' density estimator: maf (the default), nsf (the default with --shared) or mdn."
+        ),
+    ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of inference.")] = None,
     simulations: Annotated[int | None, typer.Option(min=100, help="Simulations in each round.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
@@ -58,6 +64,7 @@ def fit(
         typer.Option(help="NAME = NUMBER or PRIOR of a rig's imperfection in the raw check; see docs/artefacts.md."),
     ] = None,
     anyway: Anyway = False,
+    keep_all: KeepAll = False,
     shared: Annotated[
         bool, typer.Option("--shared", help="Learn one posterior for all cells of a protocol, then seconds for each.")
     ] = False,
@@ -68,13 +75,14 @@ def fit(
         "workers": workers, "scheduler": scheduler,
     }  # fmt: skip
     if shared:
-        require_shared_options(model, method, rounds, rig, anyway)
+        require_shared_options(model, method, rounds, rig, anyway, keep_all)
         run_shared(recordings, model[0], out, reading, {**settings, "simulations": simulations, "density": density})
         return
     settings |= {
-        "method": named_method(method, density, rounds, simulations),
+        "method": named_method(method, density or "maf", rounds, simulations),
         "rig": rig_given(rig) if rig else None,
         "anyway": anyway,
+        "keep_all": keep_all,
     }
     if len(recordings) > 1 or len(model) > 1:
         run_many(recordings, model, out, reading, settings)
@@ -96,6 +104,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Fixes every draw.")] = 1,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    keep_all: KeepAll = False,
 ) -> None:
     """Simulate a recording's protocol from a template's prior: parameters and features, as many as you like."""
     from neurofit.progress import Terminal
@@ -111,6 +120,7 @@ def simulate(
         seed=seed,
         sweeps=sweeps,
         step=step,
+        keep_all=keep_all,
         keep_voltage=keep_voltage,
         workers=workers,
         scheduler=scheduler,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,17 @@ def run_shared(
     recordings: Sequence[Path], model: str, out: Path, loading: dict[str, Any], settings: dict[str, Any]
 ) -> None:
     """One posterior for the cells of each protocol, and a page; exit code 1 where a cell failed."""
-    from neurofit.infer.method import Schedule
     from neurofit.progress import Terminal
+    from neurofit.shared import SCHEDULE
     from neurofit.shared_cells import fit_shared
     from neurofit.template import load_model
 
     density, simulations = settings.pop("density"), settings.pop("simulations")
     if simulations is not None:
         settings["simulations"] = simulations
-    done = fit_shared(
-        recordings, load_model(model), out, loading=loading, progress=Terminal(), schedule=Schedule(density=density),
-        **settings,
-    )  # fmt: skip
+    if density is not None:
+        settings["schedule"] = replace(SCHEDULE, density=density)
+    done = fit_shared(recordings, load_model(model), out, loading=loading, progress=Terminal(), **settings)
     for page in done.pages:
         say(f"Page: {page}")
     if done.failed:
@@ -49,7 +49,7 @@ def run_shared(
 
 
 def require_shared_options(
-    models: Sequence[str], method: str, rounds: int | None, rig: list[str] | None, anyway: bool
+    models: Sequence[str], method: str, rounds: int | None, rig: list[str] | None, anyway: bool, keep_all: bool
 ) -> None:
     """Refuse what a shared posterior does not have."""
     given = {
@@ -58,6 +58,7 @@ def require_shared_options(
         "--rounds": rounds is not None,
         "--rig": bool(rig),
         "--anyway": anyway,
+        "--keep-all": keep_all,
     }
     if found := [name for name, is_given in given.items() if is_given]:
         raise BadInput(

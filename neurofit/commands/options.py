@@ -31,6 +31,7 @@ Scheduler = Annotated[
 Anyway = Annotated[
     bool, typer.Option("--anyway", help="Go on where the check of the prior finds that the model cannot make the cell.")
 ]
+KeepAll = Annotated[bool, typer.Option("--keep-all", help="Use the sweeps that are set aside like all others.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side; default: one per processor.")]
 
 # How a recording is read, where its file does not say it or says it wrong: keywords of load_recording.
@@ -56,6 +57,10 @@ _READING = {
     "sampling_rate_hz": Annotated[
         float | None, typer.Option("--sampling-rate", help="In Hz, for a file that does not say it.")
     ],
+    "threshold": Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=NUMBER in place of a threshold of quality; may be repeated; see docs/protocols.md."),
+    ],
 }
 
 
@@ -64,7 +69,11 @@ def reads(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def with_reading(**given: Any) -> None:
+        from neurofit.recording import QualityThresholds
+
         reading = {name: given.pop(name) for name in _READING}
+        texts = reading.pop("threshold")
+        reading["thresholds"] = QualityThresholds.from_texts(texts) if texts else None
         function(**given, reading=reading)
 
     own = inspect.signature(function).parameters.values()

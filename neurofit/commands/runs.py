@@ -102,7 +102,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="Table of predicted features, .csv.")] = None,
 ) -> None:
     """Predict features under any current, and hold them against the recording's where there is one."""
-    from neurofit.recording import load_recording, parse_sweeps
+    from neurofit.recording import chosen_sweeps, load_recording
     from neurofit.recording.split import split
     from neurofit.report.tables import prediction_table
     from neurofit.result import load_fit
@@ -110,8 +110,8 @@ def predict(
     done = load_fit(run)
     part = None
     if recording is not None:
-        loaded = load_recording(recording, **reading)
-        part = split(loaded, parse_sweeps(sweeps, loaded.sweep_numbers), step).fitted
+        loaded, chosen = chosen_sweeps(load_recording(recording, **reading), sweeps)
+        part = split(loaded, chosen, step).fitted
     table = prediction_table(done, part, draws, seed)
     target = out or run / ("predictions.csv" if recording is None else f"predictions-{recording.stem}.csv")
     with writing(target):

@@ -1,7 +1,8 @@
 """Voltage and current become a :class:`FeatureTable`: value, unit, defined or not."""
 
-from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES, Feature
+from neurofit.features.catalogue import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES, SUMMARIES_UNDER, Feature
 from neurofit.features.extract import as_table, extract_features, recorded_features
+from neurofit.features.properties import CellProperties, cell_properties
 from neurofit.features.spikes import SPIKE_THRESHOLD_MV
 from neurofit.features.statistics import seven_statistics
 from neurofit.features.table import FeatureTable
@@ -12,9 +13,12 @@ __all__ = [
     "SPIKE_THRESHOLD_MV",
     "STATISTICS",
     "SUMMARIES",
+    "SUMMARIES_UNDER",
+    "CellProperties",
     "Feature",
     "FeatureTable",
     "as_table",
+    "cell_properties",
     "extract_features",
     "recorded_features",
     "seven_statistics",

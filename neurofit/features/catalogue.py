@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from neurofit.recording.stimulus import Kind
 
 Aspect = Literal["passive", "firing", "spike shape", "rig"]
 
@@ -163,10 +165,79 @@ _STATISTICS = (
             "neurofit"),
 )  # fmt: skip
 
-FEATURES: dict[str, Feature] = {feature.name: feature for feature in _PER_SWEEP + _PER_CELL + _STATISTICS}
+# Under a current that moves. The spikes' times and shapes of the lists above are measured there too.
+_MOVING_PER_SWEEP = (
+    *(
+        Feature(f"spikes_in_quarter_{quarter}", "1", "linear", 0.35, True, "firing", f"spikes in quarter {quarter}",
+                f"spikes in quarter {quarter} of the stretch in which the current moves", "neurofit")
+        for quarter in (1, 2, 3, 4)
+    ),
+    Feature("threshold_current", "pA", "linear", 15.0, True, "firing", "current at the first spike",
+            "injected current as the voltage first rises through -20 mV; of ramps only", "neurofit"),
+    Feature("last_spike_current", "pA", "linear", 15.0, True, "firing", "current at the last spike",
+            "injected current as it last does, with two spikes or more; of ramps only", "neurofit"),
+)  # fmt: skip
+TRANSFER_MS = (0, 2, 5, 10, 20, 50)
+AUTOCORRELATION_MS = (2, 5, 20, 50)
+_AWAY = "away from spikes (from 3 ms before one to 15 ms after it); mean over the sweeps"
+_MOVING_PER_CELL = (
+    Feature("ramp_resistance", "Mohm", "log", 0.15, False, "passive", "input resistance along the ramp",
+            "slope of voltage over current up to 5 ms before the first spike, or to the current's turn; mean over the "
+            "sweeps; the electrode's is part of it; of ramps only", "neurofit"),
+    Feature("mean_isi", "ms", "log", 0.15, False, "firing", "mean inter-spike interval",
+            "mean interval of a sweep with two spikes or more; mean over the sweeps", "neurofit"),
+    Feature("mean_isi_cv", "1", "linear", 0.1, False, "firing", "variation of the inter-spike intervals",
+            "isi_cv; mean over the sweeps", "peak_time"),
+    Feature("subthreshold_mean", "mV", "linear", 2.0, False, "passive", "mean voltage between spikes",
+            f"mean {_AWAY}", "neurofit"),
+    Feature("subthreshold_sd", "mV", "log", 0.15, False, "passive", "fluctuation between spikes",
+            f"standard deviation {_AWAY}", "neurofit"),
+    Feature("subthreshold_skewness", "1", "linear", 0.2, False, "passive", "skewness between spikes",
+            f"third central moment over the cube of the standard deviation {_AWAY}", "neurofit"),
+    *(
+        Feature(f"subthreshold_q{q:02d}", "mV", "linear", 2.0, False, "passive", f"voltage quantile {q} %",
+                f"quantile {_AWAY}", "neurofit")
+        for q in (10, 50, 90)
+    ),
+    *(
+        Feature(f"autocorrelation_{ms}ms", "1", "linear", 0.05, False, "passive", f"autocorrelation at {ms} ms",
+                f"of the voltage with itself {ms} ms later, {_AWAY}", "neurofit")
+        for ms in AUTOCORRELATION_MS
+    ),
+    *(
+        Feature(f"transfer_{ms}ms", "1", "linear", 0.05, False, "passive", f"voltage-current correlation at {ms} ms",
+                f"correlation of the current with the voltage {ms} ms later, {_AWAY}", "neurofit")
+        for ms in TRANSFER_MS
+    ),
+)  # fmt: skip
+
+FEATURES: dict[str, Feature] = {
+    feature.name: feature for feature in _PER_SWEEP + _PER_CELL + _MOVING_PER_SWEEP + _MOVING_PER_CELL + _STATISTICS
+}
 PER_SWEEP: tuple[str, ...] = tuple(feature.name for feature in _PER_SWEEP)
 PER_CELL: tuple[str, ...] = tuple(feature.name for feature in _PER_CELL)
 STATISTICS: tuple[str, ...] = tuple(feature.name for feature in _STATISTICS)
+MOVING_PER_SWEEP: tuple[str, ...] = tuple(feature.name for feature in _MOVING_PER_SWEEP)
+MOVING_PER_CELL: tuple[str, ...] = tuple(feature.name for feature in _MOVING_PER_CELL)
+_RAMPS_ONLY = ("threshold_current", "last_spike_current", "ramp_resistance")
+STEPS_ONLY = (
+    "steady_state_voltage", "interspike_voltage", "peak_deflection", "sag", "after_step", "input_resistance",
+    "peak_input_resistance", "sag_fraction", "membrane_time_constant", "rheobase", "fi_slope",
+)  # fmt: skip
+
+
+def _under(kind: Kind) -> tuple[str, ...]:
+    if kind == "steps":
+        return PER_SWEEP + PER_CELL
+    named = PER_SWEEP + MOVING_PER_SWEEP + PER_CELL + MOVING_PER_CELL
+    waveform = kind == "waveform"
+    # a voltage that follows a slow ramp has no spread and no lags of its own
+    left_out = _RAMPS_ONLY if waveform else tuple(n for n in named if n.startswith(("subthresh", "autocorr", "transf")))
+    return tuple(name for name in named if name not in (*STEPS_ONLY, *left_out))
+
+
+# What is measured under a current of each kind, in the table's order.
+MEASURED: dict[Kind, tuple[str, ...]] = {kind: _under(kind) for kind in get_args(Kind)}
 
 # What inference sees: firing sweep by sweep, the rest once for the cell.
 SUMMARIES: tuple[str, ...] = (
@@ -176,11 +247,30 @@ SUMMARIES: tuple[str, ...] = (
     "mean_half_width", "mean_upstroke", "mean_downstroke", "mean_trough", "mean_height_decline",
 )  # fmt: skip
 
+# What is fitted by default under each kind of current.
+_SPIKES_OF_CELL = (
+    "resting_potential", "resting_noise", "spontaneous_rate", "mean_threshold", "mean_spike_height", "mean_half_width",
+    "mean_upstroke", "mean_downstroke", "mean_trough", "mean_height_decline",
+)  # fmt: skip
+_QUARTERS = tuple(name for name in MOVING_PER_SWEEP if name.startswith("spikes_in"))
+SUMMARIES_UNDER: dict[Kind, tuple[str, ...]] = {
+    "steps": SUMMARIES,
+    "ramps": (
+        "spike_count", *_QUARTERS, "threshold_current", "last_spike_current", "first_isi", "last_isi",
+        "ramp_resistance", *_SPIKES_OF_CELL,
+    ),
+    "waveform": (
+        "spike_count", *_QUARTERS, "latency",
+        *(name for name in MOVING_PER_CELL if name not in _RAMPS_ONLY), *_SPIKES_OF_CELL,
+    ),
+}  # fmt: skip
+
 # Features that every valid simulation has if the stimulus has a place for them, so that no flag is needed.
 ALWAYS_DEFINED = frozenset({
     "rest", "rest_sd", "after_step", "spike_count", "spontaneous_spikes",
     "resting_potential", "resting_noise", "spontaneous_rate",
     "peak_count", "resting_mean", "step_mean",
+    *(f"spikes_in_quarter_{quarter}" for quarter in (1, 2, 3, 4)),
 })  # fmt: skip
 
 

@@ -40,9 +40,8 @@ def sweep_features(voltage_mv: Voltage, windows: Windows, dt_ms: float) -> dict[
     dict
         ``{feature: [row, sweep]}``, NaN where undefined.
     """
-    resting = voltage_mv[..., windows.rest]
-    rest = _median(resting)
-    spread = 1.4826 * _median(np.abs(resting - rest[..., None].astype(resting.dtype)))
+    resting = at_rest(voltage_mv, windows)
+    rest = resting["rest"]
     steady = _median(voltage_mv[..., windows.steady])
     after = voltage_mv[..., windows.after]
     down = hyperpolarising(windows)
@@ -51,13 +50,20 @@ def sweep_features(voltage_mv: Voltage, windows: Windows, dt_ms: float) -> dict[
         smooth = _smoothed(voltage_mv[:, down, windows.step], dt_ms, PEAK_SMOOTH_MS)
         peak[:, down] = smooth.min(axis=-1) - rest[:, down]
     return {
-        "rest": rest,
-        "rest_sd": np.maximum(spread, LEAST_NOISE_MV),
+        **resting,
         "steady_state_voltage": steady,
         "peak_deflection": peak,
         "sag": steady - rest - peak,
         "after_step": after.mean(axis=-1, dtype=np.float64) - rest if after.shape[-1] else np.full(rest.shape, np.nan),
     }
+
+
+def at_rest(voltage_mv: Voltage, windows: Windows) -> dict[str, Array]:
+    """``rest`` and ``rest_sd`` of each sweep, ``[row, sweep]``; NaN where the current moves from the start."""
+    resting = voltage_mv[..., windows.rest]
+    rest = _median(resting)
+    spread = 1.4826 * _median(np.abs(resting - rest[..., None].astype(resting.dtype)))
+    return {"rest": rest, "rest_sd": np.maximum(spread, LEAST_NOISE_MV)}
 
 
 def hyperpolarising(windows: Windows) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from neurofit.recording.load import load_recording, recording_from_arrays
 from neurofit.recording.quality import examine
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.stimulus import Step, Stimulus
-from neurofit.recording.sweeps import parse_sweeps
+from neurofit.recording.sweeps import chosen_sweeps, parse_sweeps
 from neurofit.recording.thresholds import QualityThresholds
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "Step",
     "Stimulus",
+    "chosen_sweeps",
     "demo_recording",
     "examine",
     "fetch_recording",

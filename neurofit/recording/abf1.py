@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurofit.errors import RecordingError
 from neurofit.recording.abf_file import BLOCK, COPY_AGAIN, cut_short, refuse_mode, text
 from neurofit.recording.axon import ABF_CHOICES, assemble, starts_late
-from neurofit.recording.axon_channels import MULTICLAMP, Channel, voltage_channel
+from neurofit.recording.axon_channels import MULTICLAMP, Channel, likely_voltage, voltage_channel
 from neurofit.recording.axon_header import Epoch, Output, Protocol, UserList, decimal
 from neurofit.recording.choices import Choices
 from neurofit.recording.injected import Signals, ways_on
@@ -264,7 +264,7 @@ def _two_ways(path: Path, channels: list[Channel], protocol: Protocol) -> Record
         where=path,
         expected="a recorded channel of the injected current in pA or nA",
         found=f"ABF1, channels {', '.join(map(str, channels))}; {'; '.join(outputs) or 'no epochs'}",
-        advice=ways_on(f'--voltage-channel "{voltages[0].name}" '),
+        advice=ways_on(f'--voltage-channel "{likely_voltage(voltages).name}" '),
     )
 
 

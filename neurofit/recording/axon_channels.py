@@ -162,9 +162,14 @@ def _only_voltage(path: Path, channels: list[Channel], found: str) -> Channel:
             where=path,
             expected="one channel in mV or V",
             found=found,
-            advice=f'Name it: --voltage-channel "{voltages[0].name}". {ONE_CELL}',
+            advice=f'Name it: --voltage-channel "{likely_voltage(voltages).name}". {ONE_CELL}',
         )
     return voltages[0]
+
+
+def likely_voltage(channels: list[Channel]) -> Channel:
+    """The one to name in an example: a membrane potential is mostly in mV, a stimulator or a light in V."""
+    return min(channels, key=lambda channel: channel.unit != "mV")
 
 
 def _refuse_voltage_clamp(path: Path, channels: list[Channel], outputs: tuple[Output, ...], found: str) -> None:

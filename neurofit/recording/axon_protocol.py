@@ -48,6 +48,8 @@ class Command:
         What else the outputs did.
     caveats
         What to know about the command where it is used.
+    unverified_pa
+        ``[sweep, time]`` where all that is missing is somebody's word for it: to compare a recorded current with.
     """
 
     current_pa: NDArray[np.float64] | None
@@ -55,6 +57,7 @@ class Command:
     describe: str
     findings: tuple[Finding, ...] = ()
     caveats: tuple[Finding, ...] = ()
+    unverified_pa: NDArray[np.float64] | None = None
 
 
 def protocol_command(
@@ -95,7 +98,7 @@ def protocol_command(
     listed, doubts, findings = _listed(protocol, output, shape[0])
     doubts += [] if by_word else _unused(protocol, output)
     doubts += _undrawable(protocol, output, shape)
-    if doubts:
+    if doubts and doubts != list(protocol.doubts):
         return Command(None, tuple(doubts), describe, others)
     scale = scale_pa if scale_pa is not None else current_scale_pa(output.unit)
     assert scale is not None, "an output in another unit is chosen only with a scale"
@@ -103,6 +106,8 @@ def protocol_command(
     if not np.isfinite(current).all() or np.abs(current).max() > LARGEST_PA:
         beyond = "the protocol's levels are beyond 100 nA, so its scale is wrong"
         return Command(None, (beyond,), describe, others)
+    if doubts:
+        return Command(None, tuple(doubts), describe, others, unverified_pa=current)
     return Command(current, (), describe, others, (*protocol.caveats, *findings, *_odd_levels(output)))
 
 

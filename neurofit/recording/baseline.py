@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from neurofit.recording.recording import Finding, Recording
 from neurofit.recording.robust import spread, trend
-from neurofit.recording.stimulus import LEVEL_TOLERANCE_PA, Step
 from neurofit.recording.thresholds import QualityThresholds
 
 SHORTEST_MS = 10.0  # a stretch at the holding current shorter than this says nothing about rest
@@ -20,43 +19,40 @@ MAINS_HZ = (50, 60)
 FEWEST_PIECES = 5  # with fewer, a synaptic potential or two look like hum
 
 
-def holding_epochs(recording: Recording) -> list[Step]:
-    """The epochs in which every sweep is at its holding current."""
-    holding = recording.stimulus.holding_pa
-    return [
-        epoch for epoch in recording.stimulus.epochs if np.abs(epoch.level_pa - holding).max() <= LEVEL_TOLERANCE_PA
-    ]
-
-
 def measure_rest(recording: Recording) -> NDArray[np.float64]:
     """Potential at the holding current in mV, ``[sweep]``: the median before the first step.
 
     ``nan`` in a recording that does not begin with at least 10 ms at the holding current.
     """
-    epochs = recording.stimulus.epochs
-    if not epochs or epochs[0].stop_ms < SHORTEST_MS:
+    held = recording.stimulus.held
+    if not held or held[0].start_ms > 0 or held[0].stop_ms < SHORTEST_MS:
         return np.full(recording.n_sweeps, np.nan)
-    stop = round(epochs[0].stop_ms / recording.dt_ms)
+    stop = round(held[0].stop_ms / recording.dt_ms)
     return np.median(recording.voltage_mv[:, :stop], axis=1)
 
 
-def quiet_pieces(recording: Recording, spike_times: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Stretches of 100 ms at rest, settled and without a spike: ``[sample]`` in mV, less a straight line."""
+def pieces_of_sweeps(recording: Recording, spike_times: list[NDArray[np.float64]]) -> list[list[NDArray[np.float64]]]:
+    """Of each sweep, its stretches of 100 ms at rest, settled and without a spike: ``[sample]`` in mV, less a line."""
     dt = recording.dt_ms
     length = round(PIECE_MS / dt)
     time = np.linspace(-1, 1, length)
     before, after = AROUND_SPIKE_MS
-    pieces = []
-    for epoch in holding_epochs(recording):
+    pieces: list[list[NDArray[np.float64]]] = [[] for _ in spike_times]
+    for epoch in recording.stimulus.held:
         first = epoch.start_ms + (SETTLE_MS if epoch.start_ms > 0 else 0.0)
         for start_ms in np.arange(first, epoch.stop_ms - PIECE_MS + 1e-6, PIECE_MS):
             start = round(start_ms / dt)
-            for sweep, spikes in zip(recording.voltage_mv, spike_times, strict=True):
+            for own, sweep, spikes in zip(pieces, recording.voltage_mv, spike_times, strict=True):
                 piece = sweep[start : start + length]
                 near = (spikes > start_ms - after) & (spikes < start_ms + PIECE_MS + before)
                 if not near.any() and len(piece) == length:
-                    pieces.append(piece - piece.mean() - time * (time @ piece) / (time @ time))
+                    own.append(piece - piece.mean() - time * (time @ piece) / (time @ time))
     return pieces
+
+
+def quiet_pieces(recording: Recording, spike_times: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """:func:`pieces_of_sweeps`, all sweeps together."""
+    return [piece for own in pieces_of_sweeps(recording, spike_times) for piece in own]
 
 
 def measure_noise(pieces: list[NDArray[np.float64]]) -> float:

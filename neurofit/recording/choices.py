@@ -78,10 +78,10 @@ class Choices:
         RecordingError
             If anything but ``names`` was said.
         """
-        for name in self.said:
+        for name, value in self.said.items():
             if name not in names:
                 raise RecordingError(
-                    f"{OPTIONS[name]} has no meaning for {kind}",
+                    f"{OPTIONS[name]} {value} has no meaning for {kind}",
                     where=where,
                     expected=", ".join(OPTIONS[known] for known in names) or "no such option",
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from os import SEEK_END
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from neurofit.errors import RecordingError
 from neurofit.recording.choices import Choices
 from neurofit.recording.injected import cleaned, from_file
 from neurofit.recording.limits import check_interval
-from neurofit.recording.recording import Recording, Source
-from neurofit.recording.tables import Column, read_columns
+from neurofit.recording.recording import Finding, Recording, Source
+from neurofit.recording.tables import NPY, ZIP, Column, read_columns
 from neurofit.recording.units import current_scale_pa, time_scale_ms, voltage_scale_mv
 
 UNEVEN = 0.5  # of an interval: times printed with few digits stray by less, missing samples by more
@@ -58,11 +59,22 @@ def read_table(path: Path, sha256: str, choices: Choices) -> Recording:
         dt_ms=dt_ms,
         sweep_numbers=tuple(range(len(voltage_mv))),
         start_ms=0.0,
-        findings=tuple(injected.findings),
+        findings=(*injected.findings, *_cut_short(path)),
         source=Source(
             str(path), sha256, "NumPy" if path.suffix in (".npy", ".npz") else "table", injected.current_from
         ),
     )
+
+
+def _cut_short(path: Path) -> list[Finding]:
+    """What it may mean that a text's last line does not end; that it does end does not say that the text is whole."""
+    with path.open("rb") as file:
+        head = file.read(6)
+        file.seek(-1, SEEK_END)
+        if head.startswith((NPY, ZIP)) or file.read(1) in (b"\n", b"\r"):
+            return []
+    said = "The file's last line does not end: it may have been cut short, and its last numbers with it."
+    return [Finding("cut-short", "warning", said)]
 
 
 def signal(

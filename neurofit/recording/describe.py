@@ -27,7 +27,9 @@ CURRENT_FROM = {
 }
 
 
-def inspect(path: str | Path | Sequence[str | Path], picture: Path | None = None, **reading: Any) -> Group:
+def inspect(
+    path: str | Path | Sequence[str | Path], picture: Path | None = None, **reading: Any
+) -> tuple[Recording, Group]:
     """Load a recording, draw it if asked to, and say what is in it.
 
     Parameters
@@ -39,8 +41,8 @@ def inspect(path: str | Path | Sequence[str | Path], picture: Path | None = None
 
     Returns
     -------
-    rich.console.Group
-        To be printed with ``rich.print``.
+    tuple
+        The recording, and its description, to be printed with ``rich.print``.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def inspect(path: str | Path | Sequence[str | Path], picture: Path | None = None
         from neurofit.recording.draw import draw_recording
 
         draw_recording(recording).savefig(picture, dpi=150)
-    return describe(recording)
+    return recording, describe(recording)
 
 
 def describe(recording: Recording) -> Group:
@@ -92,14 +94,21 @@ def _summary(recording: Recording) -> Table:
         **({"Said by hand": said_by_hand(source)} if source.said else {}),
         "sha256": source.sha256,
     }
+    if recording.set_aside:
+        rows["Set aside"] = f"sweeps {ranges(tuple(recording.set_aside))}; a fit leaves them out"
     for index, step in enumerate(recording.stimulus.test_steps, start=1):
         levels = f"{step.level_pa.min():.0f} to {step.level_pa.max():.0f} pA"
         if not step.varies:
             levels = f"{step.level_pa[0]:.0f} pA"
         start, stop = recording.start_ms + step.start_ms, recording.start_ms + step.stop_ms
-        rows[f"Test step {index}"] = f"{start:g} to {stop:g} ms ({stop - start:g} ms), {levels}"
-    if not recording.stimulus.epochs:
-        rows["Test step"] = "none: the current is not made of steps"
+        if recording.stimulus.epochs:
+            rows[f"Test step {index}"] = f"{start:g} to {stop:g} ms ({stop - start:g} ms), {levels}"
+        else:
+            word, span = recording.stimulus.word.capitalize(), recording.current_pa
+            rows[word] = (
+                f"{start:g} to {stop:g} ms ({stop - start:g} ms), mean {levels}, "
+                f"{span.min():.0f} to {span.max():.0f} pA in all; injected as it is, not as steps"
+            )
     for name, value in rows.items():
         table.add_row(name, Text(value))  # not markup: file names may hold brackets
     return table
@@ -120,7 +129,8 @@ def _sweeps(recording: Recording) -> Table:
     table.add_column("At holding (mV)", justify="right")
     steps = recording.stimulus.test_steps
     for index, _ in enumerate(steps, start=1):
-        table.add_column(f"Step {index} (pA)", justify="right")
+        name = f"Step {index} (pA)" if recording.stimulus.epochs else "Mean (pA)"
+        table.add_column(name, justify="right")
         table.add_column("Spikes", justify="right")
     if not steps:
         table.add_column("Spikes", justify="right")

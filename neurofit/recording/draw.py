@@ -20,6 +20,7 @@ from neurofit.recording.recording import Recording
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 
 INK, FAINT, SHADE, WARNING = "#222222", "#8a8a8a", "#eeeeee", "#c8452d"
+ASIDE = "#b9a7a3"  # sweeps that are set aside
 MARKERS = "osD^v"
 POINTS = 4000  # samples across a panel: more than pixels
 STYLE: dict[Any, Any] = {
@@ -87,8 +88,8 @@ def _level(recording: Recording) -> NDArray[np.float64]:
 
 def _level_label(recording: Recording) -> str:
     steps = recording.stimulus.test_steps
-    if not steps:
-        return "mean current (pA)"
+    if not recording.stimulus.epochs:
+        return f"mean current in the {recording.stimulus.word} (pA)"
     return "level of the step (pA)" if len(steps) == 1 else "level of the last step (pA)"
 
 
@@ -123,15 +124,22 @@ def _draw_sweeps(
     time = recording.time_ms
     # The strongest first, so that the weaker sweeps are not hidden behind a wall of action potentials.
     for row in np.argsort(-level, kind="stable"):
-        colour = mapped.to_rgba(level[row])
-        voltage.plot(*_envelope(recording.voltage_mv[row], time), color=colour, linewidth=0.6)
+        aside = recording.sweep_numbers[row] in recording.set_aside
+        colour = ASIDE if aside else mapped.to_rgba(level[row])
+        voltage.plot(
+            *_envelope(recording.voltage_mv[row], time),
+            color=colour,
+            linewidth=0.6,
+            linestyle=":" if aside else "-",
+            zorder=1 if aside else 2,
+        )
         current.plot(*_envelope(recording.current_pa[row], time), color=colour, linewidth=0.9)
     steps = recording.stimulus.test_steps
     for index, step in enumerate(steps, start=1):
         span = (recording.start_ms + step.start_ms, recording.start_ms + step.stop_ms)
         for axes in (voltage, current):
             axes.axvspan(*span, color=SHADE, zorder=-10, linewidth=0)
-        name = "test step" if len(steps) == 1 else f"test step {index}"
+        name = f"test {recording.stimulus.word}" if len(steps) == 1 else f"test step {index}"
         voltage.text(
             sum(span) / 2,
             1.01,
@@ -177,7 +185,7 @@ def _draw_firing(recording: Recording, level: NDArray[np.float64], mapped: Scala
         axes.set_xlabel("current (pA)")
     if len(steps) > 1:
         axes.legend(frameon=False, handletextpad=0.2, borderaxespad=0.1, loc="upper left", fontsize=8)
-    axes.set_ylabel("action potentials in the step" if steps else "action potentials")
+    axes.set_ylabel(f"action potentials in the {recording.stimulus.word}" if steps else "action potentials")
     axes.set_title("Firing", loc="left")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     top = max(1.0, axes.get_ylim()[1])
@@ -189,10 +197,10 @@ def _draw_rest(recording: Recording, level: NDArray[np.float64], mapped: ScalarM
     """Potential at the holding current over the sweeps; they were recorded in this order."""
     rest, warned = measure_rest(recording), _warned(recording)
     numbers = np.array(recording.sweep_numbers)
-    axes.set_title("Before the steps", loc="left")
+    axes.set_title(f"Before the {recording.stimulus.word}s", loc="left")
     axes.set_xlabel("sweep")
     axes.set_ylabel("at holding current (mV)")
-    if not np.isfinite(rest).all():
+    if not np.isfinite(rest).any():
         axes.text(
             0.5,
             0.5,
@@ -204,7 +212,8 @@ def _draw_rest(recording: Recording, level: NDArray[np.float64], mapped: ScalarM
         return
     axes.scatter(numbers, rest, c=mapped.to_rgba(level), s=26, linewidths=0)
     axes.scatter(numbers[warned], rest[warned], s=75, facecolor="none", edgecolor=WARNING)
-    centre, half = float(np.median(rest)), max(5.0, 1.2 * float(np.abs(rest - np.median(rest)).max()))
+    centre = float(np.nanmedian(rest))
+    half = max(5.0, 1.2 * float(np.nanmax(np.abs(rest - centre))))
     axes.set_ylim(centre - half, centre + half)  # at least 10 mV, so that a steady cell looks steady
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     _spread_out(axes, numbers)
@@ -220,6 +229,8 @@ def _spread_out(axes: Axes, values: ArrayLike) -> None:
 def _write(recording: Recording, figure: Figure) -> None:
     """What it is above, the warnings below."""
     count = "1 sweep" if recording.n_sweeps == 1 else f"{recording.n_sweeps} sweeps"
+    if recording.set_aside:
+        count += f", of which {len(recording.set_aside)} set aside (dotted)"
     figure.suptitle(
         f"{Path(recording.source.path).name}   {count}, {1 / recording.dt_ms:g} kHz, {recording.source.format}",
         x=0.01,

@@ -101,7 +101,7 @@ def _files(path: Path | Sequence[Path]) -> tuple[Path, list[Path]]:
         parents = {file.parent for file in files}
         return (parents.pop() if len(parents) == 1 else files[0]), files
     if path.is_dir():
-        return path, sorted(p for p in path.iterdir() if p.suffix.lower() == ".ibw" and p.is_file())
+        return path, sorted(p for p in path.iterdir() if p.suffix.lower() == ".ibw" and _is_here(p))
     match = FILE_NAME.match(path.name)
     if match is None:
         raise RecordingError(
@@ -111,8 +111,13 @@ def _files(path: Path | Sequence[Path]) -> tuple[Path, list[Path]]:
             advice="Give both files (load_recording([voltage, current])), or a directory of files so named.",
         )
     same = ("prefix", "protocol", "number")
-    beside = ((p, FILE_NAME.match(p.name)) for p in sorted(path.parent.iterdir()))
+    beside = ((p, FILE_NAME.match(p.name)) for p in sorted(path.parent.iterdir()) if p == path or _is_here(p))
     return path, [p for p, other in beside if other and other.group(*same) == match.group(*same)]
+
+
+def _is_here(path: Path) -> bool:
+    """Is this a file of its directory? A link may lead anywhere, a pipe never ends; nobody named either."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _named(files: list[Path]) -> tuple[list[_Name], list[Path]]:

@@ -16,6 +16,7 @@ from neurofit.recording.choices import HEADER, Choices
 from neurofit.recording.command_file import read_command
 from neurofit.recording.limits import LARGEST_PA
 from neurofit.recording.recording import CurrentFrom, Finding
+from neurofit.recording.robust import stretches
 from neurofit.recording.steps import describe_steps, fit_steps, moves
 from neurofit.recording.units import current_scale_pa
 
@@ -53,6 +54,9 @@ class Signals:
     membrane: Channel
     shape: tuple[int, ...]
     dt_ms: float
+
+
+BRIEF_MS = 5.0  # two currents may differ for so long: about an edge, or in an artefact
 
 
 def ways_on(also: str = "") -> str:
@@ -109,7 +113,7 @@ def from_file(
     assert choices.command_file is not None
     current_pa = read_command(choices.command_file, shape, dt_ms, choices.current_scale_pa)
     said = f"The injected current is that of {choices.command_file.name}, by its user's word."
-    disagreement = _compared(current_pa, other_pa, f"The current of {choices.command_file.name}", other)
+    disagreement = _compared(current_pa, other_pa, dt_ms, f"The current of {choices.command_file.name}", other)
     return Injected(current_pa, "file", [Finding("current-source", "note", said), *disagreement])
 
 
@@ -120,7 +124,7 @@ def cleaned(recorded: NDArray[np.float64], dt_ms: float, command_pa: NDArray[np.
     findings = [
         Finding("current-source", "note", said),
         describe_steps(recorded, fitted, dt_ms),
-        *_compared(current_pa, command_pa, "The recorded current", "the protocol's command"),
+        *_compared(current_pa, command_pa, dt_ms, "The recorded current", "the protocol's command"),
     ]
     return Injected(current_pa, "recorded", findings)
 
@@ -139,7 +143,9 @@ def _by_header(signals: Signals, command: Command) -> Injected:
     _, recorded, aside = _recorded(signals)
     findings = [Finding("current-source", "note", said), *aside, *command.caveats]
     if recorded is not None and moves(recorded):
-        findings += _compared(command.current_pa, recorded, "The header's command", "the recorded channel")
+        findings += _compared(
+            command.current_pa, recorded, signals.dt_ms, "The header's command", "the recorded channel"
+        )
     return Injected(command.current_pa, "header", findings)
 
 
@@ -186,7 +192,8 @@ def _by_itself(signals: Signals, command: Command, choices: Choices) -> Injected
         if _is_stimulus(recorded, fitted, command.current_pa):
             doubts = f" The protocol is not used: {'; '.join(command.doubts)}." if command.doubts else ""
             said = f"The injected current was recorded on channel {channel}{scaled}.{doubts}"
-            found = cleaned(recorded, signals.dt_ms, command.current_pa, said)
+            reference = command.current_pa if command.current_pa is not None else command.unverified_pa
+            found = cleaned(recorded, signals.dt_ms, reference, said)
             known = [replace(caveat, severity="note") for caveat in command.caveats]
             return Injected(found.current_pa, "recorded", [*findings, *found.findings, *known])
         if command.current_pa is not None and moves(command.current_pa):
@@ -273,7 +280,7 @@ def _recorded(
 
 
 def _compared(
-    current_pa: NDArray[np.float64], other_pa: NDArray[np.float64] | None, this: str, other: str
+    current_pa: NDArray[np.float64], other_pa: NDArray[np.float64] | None, dt_ms: float, this: str, other: str
 ) -> list[Finding]:
     """What two currents do not agree on."""
     if other_pa is None:
@@ -282,6 +289,8 @@ def _compared(
     tolerance = max(5.0, 0.02 * float(np.ptp(other_pa)))
     # Not the largest: recorded edges lie a few samples behind the commanded ones.
     wrong = np.quantile(np.abs(apart), 0.95, axis=1) > tolerance
+    longest = [max((b - a for a, b in stretches(row)), default=0) for row in np.abs(apart) > tolerance]
+    wrong |= np.array(longest) * dt_ms > BRIEF_MS
     if not wrong.any():
         return []
     scale = float(np.sum((current_pa - current_pa.mean()) * other_pa))

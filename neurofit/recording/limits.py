@@ -27,10 +27,14 @@ def check_interval(where: Path, dt_ms: float) -> None:
 
 
 def check_values(recording: Recording) -> None:
-    """Refuse values that are not numbers, or that no amplifier gives."""
-    largest_mv = float(np.abs(recording.voltage_mv).max())
+    """Refuse values that are not numbers in a current or in half of the sweeps, or that no amplifier gives.
+
+    Fewer sweeps than half are set aside for it when the recording is examined.
+    """
+    whole = np.isfinite(recording.voltage_mv.sum(axis=1))
+    largest_mv = float(np.abs(recording.voltage_mv[whole]).max(initial=0.0))
     largest_pa = float(np.abs(recording.current_pa).max())
-    if not (np.isfinite(largest_mv) and np.isfinite(largest_pa)):
+    if 2 * np.count_nonzero(whole) <= recording.n_sweeps or not np.isfinite(largest_pa):
         what = "the recording holds values that are not numbers"
     elif largest_mv > LARGEST_MV:
         what = f"the voltage reaches {largest_mv:.3g} mV"

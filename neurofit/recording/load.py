@@ -15,15 +15,17 @@ from neurofit.recording.abf1 import read_abf1
 from neurofit.recording.axon import read_abf2
 from neurofit.recording.choices import Choices
 from neurofit.recording.columns import read_table
+from neurofit.recording.follows import edge_findings
 from neurofit.recording.igor import read_igor
 from neurofit.recording.igor_wave import is_wave
 from neurofit.recording.limits import check_interval, check_values
 from neurofit.recording.nwb import is_nwb, read_nwb
-from neurofit.recording.quality import examine, warnings_first
+from neurofit.recording.quality import examined, warnings_first
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 from neurofit.recording.steps import moves
 from neurofit.recording.tables import ZIP, is_npz, is_table
+from neurofit.recording.thresholds import QualityThresholds
 
 READS = (
     "an ABF file (.abf), Igor binary waves (.ibw), a table (.csv, .tsv, .txt, .atf), NumPy (.npy, .npz) or NWB (.nwb)"
@@ -54,6 +56,7 @@ def load_recording(
     current_scale_pa: float | None = None,
     command: str | Path | None = None,
     sampling_rate_hz: float | None = None,
+    thresholds: QualityThresholds | None = None,
 ) -> Recording:
     """A current-clamp recording of current steps, with findings about its quality.
 
@@ -72,6 +75,8 @@ def load_recording(
         ``"header"`` if the epochs in the file's header are what was injected; or a file that holds the current.
     sampling_rate_hz
         For a file that does not say it.
+    thresholds
+        Where a note about quality becomes a warning, and a sweep is set aside.
 
     Returns
     -------
@@ -109,12 +114,18 @@ def load_recording(
         raise RecordingError("the file cannot be read", where=error.filename, found=error.strerror) from error
     check_values(recording)
     _refuse_without_current(recording)
-    findings = _resaved((*recording.findings, *examine(recording)))
+    recording = examined(recording, thresholds)
+    findings = _resaved((*recording.findings, *edge_findings(recording)))
     return replace(recording, findings=warnings_first(findings))
 
 
 def recording_from_arrays(
-    voltage_mv: ArrayLike, current_pa: ArrayLike, dt_ms: float, *, name: str = "arrays"
+    voltage_mv: ArrayLike,
+    current_pa: ArrayLike,
+    dt_ms: float,
+    *,
+    name: str = "arrays",
+    thresholds: QualityThresholds | None = None,
 ) -> Recording:
     """A recording from voltage and injected current that are at hand as arrays, examined like one from a file.
 
@@ -128,6 +139,8 @@ def recording_from_arrays(
         Sampling interval.
     name
         What reports call it.
+    thresholds
+        As for :func:`load_recording`.
 
     Raises
     ------
@@ -155,7 +168,7 @@ def recording_from_arrays(
     recording = Recording(voltage, current, float(dt_ms), tuple(range(len(voltage))), 0.0, (), source)
     check_values(recording)
     _refuse_without_current(recording)
-    return replace(recording, findings=examine(recording))
+    return examined(recording, thresholds)
 
 
 def _read(paths: Path | list[Path], choices: Choices) -> Recording:

@@ -8,14 +8,16 @@ are in :mod:`~neurofit.recording.baseline` and :mod:`~neurofit.recording.electro
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofit.recording.baseline import baseline_findings, holding_epochs
+from neurofit.recording.baseline import baseline_findings
 from neurofit.recording.electrode import Electrode, electrode_findings, measure_electrode
 from neurofit.recording.recording import Finding, Recording
 from neurofit.recording.robust import stretches
+from neurofit.recording.set_aside import set_aside, set_aside_findings
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 from neurofit.recording.stimulus import LEVEL_TOLERANCE_PA, Step
 from neurofit.recording.thresholds import QualityThresholds
@@ -34,19 +36,23 @@ def examine(recording: Recording, thresholds: QualityThresholds | None = None) -
     Parameters
     ----------
     recording
-        Its own findings are not repeated.
+        Its own findings are not repeated. The sweeps that it sets aside are named, and the rest is about the others.
     thresholds
-        Where a note becomes a warning.
+        Where a note becomes a warning; the recording's own by default.
 
     Returns
     -------
     tuple
         Warnings first.
     """
-    limits = thresholds or QualityThresholds()
+    limits = thresholds or recording.thresholds
+    spoilt = list(set_aside_findings(recording, limits))
+    if recording.set_aside and recording.usable:
+        # what spoils a sweep is not the cell's
+        recording = recording.select(recording.usable)
     times = spike_times_ms(recording)
     electrode = measure_electrode(recording)
-    findings = [*_spikes(recording, times, limits), *baseline_findings(recording, times, limits)]
+    findings = [*spoilt, *_spikes(recording, times, limits), *baseline_findings(recording, times, limits)]
     if electrode is not None:
         findings += electrode_findings(recording, electrode, limits)
     findings += [
@@ -55,6 +61,13 @@ def examine(recording: Recording, thresholds: QualityThresholds | None = None) -
         JUNCTION_POTENTIAL,
     ]
     return warnings_first(findings)
+
+
+def examined(recording: Recording, thresholds: QualityThresholds | None = None) -> Recording:
+    """The same recording with its spoilt sweeps set aside and its findings beside those that it had."""
+    limits = thresholds or QualityThresholds()
+    judged = replace(recording, set_aside=set_aside(recording, limits), thresholds=limits)
+    return replace(judged, findings=warnings_first([*recording.findings, *examine(judged)]))
 
 
 def warnings_first(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -76,9 +89,10 @@ def _spikes(recording: Recording, times: list[NDArray[np.float64]], limits: Qual
             "can be fitted.",
         )
         return
+    mean = "" if recording.stimulus.epochs else "mean "
     parts = [
-        f"{_span(count_spikes(times, step))} in the step from {recording.start_ms + step.start_ms:g} ms "
-        f"({_span(np.round(step.level_pa))} pA)"
+        f"{_span(count_spikes(times, step))} in the {recording.stimulus.word} from "
+        f"{recording.start_ms + step.start_ms:g} ms ({mean}{_span(np.round(step.level_pa))} pA)"
         for step in recording.stimulus.test_steps
     ]
     where = "; ".join(parts) if parts else _span(count_spikes(times))
@@ -91,7 +105,7 @@ def _spikes(recording: Recording, times: list[NDArray[np.float64]], limits: Qual
             epoch.stop_ms,
             epoch.level_pa,
         )
-        for epoch in holding_epochs(recording)
+        for epoch in recording.stimulus.held
     ]
     own = sum((count_spikes(times, epoch) for epoch in quiet), np.zeros(recording.n_sweeps, dtype=np.int64))
     if not own.any():

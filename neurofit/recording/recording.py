@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
 from neurofit.recording.stimulus import Step, Stimulus
+from neurofit.recording.thresholds import QualityThresholds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,6 +90,10 @@ class Recording:
         What is notable or wrong.
     source
         The file.
+    set_aside
+        ``{sweep number: reason}`` of the sweeps that are spoilt; they are not fitted unless asked for by number.
+    thresholds
+        What the findings were made with.
     """
 
     voltage_mv: NDArray[np.float64]
@@ -98,12 +103,44 @@ class Recording:
     start_ms: float
     findings: tuple[Finding, ...]
     source: Source
+    set_aside: dict[int, str] = field(default_factory=dict)
+    thresholds: QualityThresholds = field(default_factory=QualityThresholds)
 
     def __repr__(self) -> str:
+        aside = f", {len(self.set_aside)} set aside" if self.set_aside else ""
         return (
             f"Recording({self.n_sweeps} sweeps of {self.duration_ms:g} ms at {self.dt_ms:g} ms, "
-            f"{self.source.format}, {len(self.findings)} findings)"
+            f"{self.source.format}, {len(self.findings)} findings{aside})"
         )
+
+    @property
+    def usable(self) -> tuple[int, ...]:
+        """The numbers of the sweeps that are not set aside."""
+        return tuple(number for number in self.sweep_numbers if number not in self.set_aside)
+
+    def with_taken(self, numbers: Iterable[int]) -> Recording:
+        """The same recording in which these sweeps are not set aside, as findings then say.
+
+        Raises
+        ------
+        RecordingError
+            If one of them holds values that are not numbers.
+        """
+        taken = {number: self.set_aside[number] for number in sorted(numbers) if number in self.set_aside}
+        for number in taken:
+            if not np.isfinite(self.voltage_mv[self.sweep_numbers.index(number)]).all():
+                raise RecordingError(
+                    f"sweep {number} cannot be used: {taken[number]}",
+                    where=self.source.path,
+                    expected=f"sweeps among {ranges(self.usable)}",
+                )
+        said = [
+            Finding("taken-anyway", "warning", f"Sweep {number} is used as asked for, though {reason}.", (number,))
+            for number, reason in taken.items()
+        ]
+        rest = [f for f in self.findings if not (f.kind == "set-aside" and set(f.sweeps) <= set(taken))]
+        aside = {number: reason for number, reason in self.set_aside.items() if number not in taken}
+        return replace(self, findings=(*said, *rest), set_aside=aside) if taken else self
 
     @property
     def n_sweeps(self) -> int:
@@ -169,6 +206,7 @@ class Recording:
             sweep_numbers=tuple(chosen),
             start_ms=self.start_ms + start * self.dt_ms,
             findings=tuple(f for f in self.findings if not f.sweeps or set(f.sweeps) & set(chosen)),
+            set_aside={number: reason for number, reason in self.set_aside.items() if number in chosen},
         )
 
     def at(self, dt_ms: float) -> Recording:
@@ -203,6 +241,9 @@ class Recording:
             ``(start_ms, stop_ms)`` from the start of the file's sweep, for :meth:`select`.
         """
         epochs = self.stimulus.epochs
+        if not epochs:  # a current that moves: the whole stretch, with what is held around it
+            start, stop = step.start_ms - before_ms, step.stop_ms + after_ms
+            return self.start_ms + max(start, 0.0), self.start_ms + min(stop, self.duration_ms)
         index = next(i for i, epoch in enumerate(epochs) if epoch.start_ms == step.start_ms)
         holding = self.stimulus.holding_pa
         leave = index

@@ -19,9 +19,9 @@ class Split:
     Attributes
     ----------
     fitted
-        The chosen sweeps around the chosen test step.
+        The chosen sweeps around the chosen test step, or around the stretch in which a current moves.
     held_out
-        ``{name: Recording}``: the other sweeps of that step, and every sweep of the other steps.
+        ``{name: Recording}``: the other usable sweeps of that step, and every usable sweep of the other steps.
     """
 
     fitted: Recording
@@ -48,10 +48,9 @@ def split(recording: Recording, sweeps: Sequence[int], step: int = 1) -> Split:
     steps = recording.stimulus.test_steps
     if not steps:
         raise StimulusError(
-            "there is no current step to fit",
+            "there is no current to fit",
             where=recording.source.path,
-            expected="an epoch of constant current that varies between sweeps or differs from the holding level",
-            advice="This version of neurofit fits current steps only.",
+            expected="a current that differs between sweeps, or from the level it is held at",
         )
     if not 1 <= step <= len(steps):
         raise StimulusError(
@@ -60,20 +59,29 @@ def split(recording: Recording, sweeps: Sequence[int], step: int = 1) -> Split:
             expected=f"a step from 1 to {len(steps)}",
         )
     fitted = _around(recording, sweeps, step)
-    rest = [s for s in recording.sweep_numbers if s not in set(sweeps)]
-    held_out = {f"step {step}, other sweeps": _around(recording, rest, step)} if rest else {}
+    rest = [s for s in recording.usable if s not in set(sweeps)]
+    name = f"step {step}, other sweeps" if recording.stimulus.epochs else "other sweeps"
+    held_out = {name: _around(recording, rest, step)} if rest else {}
     for other in range(1, len(steps) + 1):
         if other != step:
-            held_out[f"step {other}"] = _around(recording, recording.sweep_numbers, other)
+            held_out[f"step {other}"] = _around(recording, recording.usable, other)
     return Split(fitted, held_out)
 
 
 def _around(recording: Recording, sweeps: Sequence[int], step: int) -> Recording:
     chosen = recording.stimulus.test_steps[step - 1]
     start, stop = recording.window_of(chosen)
-    every = max(1, int(SAMPLE_MS / recording.dt_ms + 1e-6))
+    every = _thinning(recording, chosen.start_ms, start, stop)
     grid = every * recording.dt_ms
     # the step's edge must fall on the thinned grid, or current and voltage would part by a sample
     edge = recording.start_ms + chosen.start_ms
     start = max(edge - int((edge - start) / grid + 1e-6) * grid, recording.start_ms)
     return recording.select(sweeps, (start, stop)).at(grid)
+
+
+def _thinning(recording: Recording, edge_ms: float, start_ms: float, stop_ms: float) -> int:
+    """One sample in so many is kept: the most below SAMPLE_MS with which every edge of the window's steps is kept."""
+    most = max(1, int(SAMPLE_MS / recording.dt_ms + 1e-6))
+    starts = [recording.start_ms + epoch.start_ms for epoch in recording.stimulus.epochs]
+    inside = [round((t - recording.start_ms - edge_ms) / recording.dt_ms) for t in starts if start_ms < t < stop_ms]
+    return max(k for k in range(1, most + 1) if all(sample % k == 0 for sample in inside))

@@ -5,26 +5,32 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.errors import StimulusError
+from neurofit.recording.moving import are_ramps, block_means, moving_stretch
 
 # Two levels closer than this are one level: far below what an amplifier resolves, far above rounding.
 LEVEL_TOLERANCE_PA = 0.05
+# A level that wanders further than this, in however small steps, is a slow ramp.
+CREEP_PA = 0.5
+
+Kind = Literal["steps", "ramps", "waveform"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """An epoch over which every sweep's current is constant.
+    """An epoch over which every sweep's current is constant, or the stretch in which a current moves.
 
     Attributes
     ----------
     start_ms, stop_ms
         From the stimulus's own first sample, ``start <= t < stop``.
     level_pa
-        Current of each sweep, ``[sweep]``.
+        Current of each sweep, ``[sweep]``; its mean where it moves.
     """
 
     start_ms: float
@@ -117,9 +123,7 @@ class Stimulus:
         if len(edges) > 40:
             return ()
         bounds = [0, *edges.tolist(), self.n_samples]
-        if any(
-            np.ptp(self.current_pa[:, a:b], axis=1).max() > LEVEL_TOLERANCE_PA for a, b in itertools.pairwise(bounds)
-        ):
+        if any(np.ptp(self.current_pa[:, a:b], axis=1).max() > CREEP_PA for a, b in itertools.pairwise(bounds)):
             return ()
         return tuple(
             Step(start * self.dt_ms, stop * self.dt_ms, np.median(self.current_pa[:, start:stop], axis=1))
@@ -127,12 +131,39 @@ class Stimulus:
         )
 
     @cached_property
+    def kind(self) -> Kind:
+        """What the current is made of.
+
+        ``"steps"``: it holds still but for a few changes. ``"ramps"``: it moves along a straight line, or up and down
+        along two, in every sweep. ``"waveform"``: any other, such as frozen noise.
+        """
+        if self.epochs:
+            return "steps"
+        start, stop = self._moves
+        return "ramps" if are_ramps(self.current_pa[:, start:stop]) else "waveform"
+
+    @property
+    def word(self) -> str:
+        """What a test step is called: ``step``, ``ramp`` or ``waveform``."""
+        return {"steps": "step", "ramps": "ramp", "waveform": "waveform"}[self.kind]
+
+    @cached_property
+    def _moves(self) -> tuple[int, int]:
+        """The samples between which a current that is not made of steps moves."""
+        return moving_stretch(self.current_pa, self.dt_ms, LEVEL_TOLERANCE_PA)
+
+    @cached_property
     def test_steps(self) -> tuple[Step, ...]:
         """The epochs that ask the question: those whose level varies between sweeps, in order of time.
 
         Epochs at the holding current are left out even where the holding current itself varies. With a single
-        level throughout (one sweep, or repeats), the epochs away from the holding current.
+        level throughout (one sweep, or repeats), the epochs away from the holding current. A current that is not made
+        of steps has one: the stretch in which it moves, at its mean.
         """
+        if not self.epochs:
+            start, stop = self._moves
+            mean = self.current_pa[:, start:stop].mean(axis=1)
+            return (Step(start * self.dt_ms, stop * self.dt_ms, mean),)
         away = tuple(step for step in self.epochs if not self._holds(step))
         return tuple(step for step in away if step.varies) or tuple(step for step in self.epochs if step.varies) or away
 
@@ -157,13 +188,29 @@ class Stimulus:
         return self.test_steps[-1]
 
     @cached_property
+    def held(self) -> tuple[Step, ...]:
+        """The stretches in which every sweep is at its holding current."""
+        if self.epochs:
+            return tuple(epoch for epoch in self.epochs if self._holds(epoch))
+        start, stop = self._moves
+        around = [(a, b) for a, b in ((0, start), (stop, self.n_samples)) if a < b]
+        found = [Step(a * self.dt_ms, b * self.dt_ms, np.median(self.current_pa[:, a:b], axis=1)) for a, b in around]
+        return tuple(s for s in found if s.stop_ms < self.duration_ms or self._holds(s))
+
+    @cached_property
     def holding_pa(self) -> NDArray[np.float64]:
-        """Holding current of each sweep, ``[sweep]``: its level in the first epoch, or its median."""
-        return self.epochs[0].level_pa if self.epochs else np.median(self.current_pa, axis=1)
+        """Holding current of each sweep, ``[sweep]``: its level in the first epoch, or before it begins to move, or its
+        median."""
+        if self.epochs:
+            return self.epochs[0].level_pa
+        before = self.current_pa[:, : self._moves[0]]
+        return np.median(before if before.shape[1] else self.current_pa, axis=1)
 
     def at(self, dt_ms: float) -> Stimulus:
-        """The same current at another interval, a whole multiple or fraction of this one (held, not
-        smoothed).
+        """The same current at another interval, a whole multiple or fraction of this one.
+
+        Steps are held, not smoothed. Of a current that moves, each longer interval gets the mean, so that no charge is
+        lost.
 
         Raises
         ------
@@ -179,5 +226,6 @@ class Stimulus:
                 advice=f"Choose a step that is a whole fraction of {self.dt_ms:g} ms.",
             )
         k = round(ratio)
-        current = self.current_pa[:, ::k] if dt_ms > self.dt_ms else np.repeat(self.current_pa, k, axis=1)
-        return Stimulus(current, dt_ms)
+        if dt_ms < self.dt_ms:
+            return Stimulus(np.repeat(self.current_pa, k, axis=1), dt_ms)
+        return Stimulus(self.current_pa[:, ::k] if self.epochs else block_means(self.current_pa, k), dt_ms)

@@ -6,9 +6,34 @@ import re
 from collections.abc import Sequence
 
 from neurofit.errors import RecordingError
-from neurofit.recording.recording import ranges
+from neurofit.recording.recording import Recording, ranges
 
+WORDS = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
 FORMS = 'all, even, odd, numbers and ranges such as "0,2,4-8", or start:stop:step such as "0:17:2"'
+
+
+def chosen_sweeps(
+    recording: Recording, sweeps: str | Sequence[int], keep_all: bool = False
+) -> tuple[Recording, list[int]]:
+    """The sweeps that a user asks for, and the recording with what is set aside after that.
+
+    ``even``, ``odd``, ``all`` and ranges go over the usable sweeps. A sweep that was set aside but is asked for by its
+    own number is taken, and so are all with ``keep_all``; a finding of the recording then says so.
+
+    Raises
+    ------
+    RecordingError
+        As :func:`parse_sweeps`, or if a sweep that is asked for holds values that are not numbers.
+    """
+    if keep_all:
+        recording = recording.with_taken(recording.set_aside)
+    named = _named(sweeps) if isinstance(sweeps, str) else {int(number) for number in sweeps}
+    recording = recording.with_taken(named)
+    if not isinstance(sweeps, str):
+        return recording, [int(number) for number in sweeps]
+    if sweeps.strip().lower() in WORDS:
+        return recording, parse_sweeps(sweeps, recording.usable)
+    return recording, [n for n in parse_sweeps(sweeps, recording.sweep_numbers) if n in recording.usable]
 
 
 def parse_sweeps(text: str, numbers: Sequence[int]) -> list[int]:
@@ -40,11 +65,10 @@ def parse_sweeps(text: str, numbers: Sequence[int]) -> list[int]:
     >>> parse_sweeps("1:17:4", range(17))
     [1, 5, 9, 13]
     """
-    words = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
     numbers = list(numbers)
     key = text.strip().lower()
-    if key in words:
-        chosen = set(numbers[words[key]])
+    if key in WORDS:
+        chosen = set(numbers[WORDS[key]])
     else:
         chosen = set().union(*(_part(part.strip(), text, numbers) for part in text.split(",")))
     missing = sorted(chosen - set(numbers))
@@ -56,6 +80,11 @@ def parse_sweeps(text: str, numbers: Sequence[int]) -> list[int]:
     if not chosen:
         raise RecordingError(f'"{text}" selects no sweep', expected=f"sweeps among {ranges(numbers)}")
     return [number for number in numbers if number in chosen]
+
+
+def _named(text: str) -> set[int]:
+    """The sweeps that are asked for one by one."""
+    return {int(part) for part in text.split(",") if re.fullmatch(r"\s*\d+\s*", part)}
 
 
 def _part(part: str, text: str, numbers: list[int]) -> set[int]:

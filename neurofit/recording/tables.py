@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
@@ -182,6 +181,8 @@ def _column(title: str, values: NDArray[np.float64]) -> Column:
 
 
 def _from_text(path: Path) -> list[Column]:
+    import pandas as pd
+
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:

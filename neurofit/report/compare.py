@@ -239,8 +239,11 @@ def _firing(names: Sequence[str], materials: Sequence[Material]) -> list[Picture
             for name, m in zip(names, materials, strict=True)
             if any(p.step == step for p in m.parts)
         ]
-        title = f"Step {step}" + (" (all held out)" if all(p.held_out for p in recorded) else "")
-        alt = f"Spikes in step {step} against current in pA: recorded, and predicted by {', '.join(names)}."
+        stretch = next(part.stretch for part in materials[0].parts if part.step == step)
+        title = stretch.removeprefix("the ").capitalize() + (
+            " (all held out)" if all(p.held_out for p in recorded) else ""
+        )
+        alt = f"Spikes in {stretch} against current in pA: recorded, and predicted by {', '.join(names)}."
         interpolation = (levels, mean) if len(levels) > 1 else None
         pictures.append(picture(firing_comparison_figure(title, recorded, predicted, interpolation), alt))
     return pictures

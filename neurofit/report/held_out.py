@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from neurofit.check.prediction import Behind, prediction_scores, rank_predictions
-from neurofit.features import FEATURES, SUMMARIES, recorded_features
+from neurofit.features import FEATURES, SUMMARIES_UNDER, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
 from neurofit.report.words import listed, number
@@ -54,7 +54,9 @@ def comparable(fits: Sequence[Fit]) -> list[str]:
     """
     drawn = any(fit.model.spike is not None for fit in fits)
     left_out = {"rig", "spike shape"} if drawn else {"rig"}
-    return [name for name in SUMMARIES if FEATURES[name].per_sweep and FEATURES[name].aspect not in left_out]
+    kind = fits[0].split.fitted.stimulus.kind
+    specs = [FEATURES[name] for name in SUMMARIES_UNDER[kind]]
+    return [f.name for f in specs if f.per_sweep and f.aspect not in left_out]
 
 
 def _scaled(table: FeatureTable, columns: Sequence[str]) -> np.ndarray:

@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurofit.check.predictive import MISSED, compare
-from neurofit.features.catalogue import PER_CELL, feature_of
+from neurofit.features.catalogue import FEATURES, MEASURED, feature_of
 from neurofit.features.table import on_scale
 from neurofit.infer.tolerance import CATALOGUE
 from neurofit.recording import Recording
-from neurofit.report.words import sweep_numbers
+from neurofit.report.words import stretch_of, sweep_numbers
 from neurofit.stages import SimulationSet
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class Part:
         if not self.held_out:
             return "fitted"
         return "held out" if "other sweeps" in self.name else f"held out, step {self.step}"
+
+    @property
+    def stretch(self) -> str:
+        """``"step 2"``, or where the current is not made of steps ``"the ramp"`` or ``"the waveform"``."""
+        return stretch_of(self.recording.stimulus, self.step)
 
     @property
     def sweeps(self) -> str:
@@ -177,7 +182,8 @@ class Material:
     def not_fitted(self) -> tuple[FeatureRow, ...]:
         """Features of the whole cell that were measured but not fitted, or that the cell does not have."""
         fitted = {row.name for row in self.features}
-        names = [name for name in PER_CELL if name not in fitted]
+        measured = MEASURED[self.fit.split.fitted.stimulus.kind]
+        names = [name for name in measured if not FEATURES[name].per_sweep and name not in fitted]
         recorded = self.fit.observed.select(names)
         predicted = self.parts[0].predicted.features.select(names)
         rows = []

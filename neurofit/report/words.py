@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
+from neurofit.recording import Stimulus
 from neurofit.recording.recording import ranges
 
 # Units of templates and of the catalogue, as people write them.
@@ -22,6 +23,19 @@ _PRETTY = {
     "second**0.5": "√s",
 }
 UNDEFINED = "undefined"
+
+
+def stretch_of(stimulus: Stimulus, step: int) -> str:
+    """``step 2``, or where the current is not made of steps ``the ramp`` or ``the waveform``."""
+    return f"step {step}" if stimulus.kind == "steps" else f"the {stimulus.word}"
+
+
+def levels_of(stimulus: Stimulus) -> str:
+    """``-100 to +300 pA``: the levels of a test step; ``mean +60 to +120 pA`` where the current moves."""
+    levels = stimulus.test_step.level_pa
+    low, high = levels.min(), levels.max()
+    span = f"{low:+.0f}" if round(low) == round(high) else f"{low:+.0f} to {high:+.0f}"
+    return f"{'' if stimulus.kind == 'steps' else 'mean '}{span} pA"
 
 
 def number(x: float | None, digits: int = 3) -> str:

@@ -16,7 +16,7 @@ from neurofit.features import FEATURES, FeatureTable
 from neurofit.infer import Method, Summaries
 from neurofit.infer.tolerance import tolerances_from
 from neurofit.progress import Progress
-from neurofit.recording import Finding, Recording, Source, parse_sweeps
+from neurofit.recording import Finding, Recording, Source, chosen_sweeps
 from neurofit.recording.split import Split, split
 from neurofit.simulation import compile_for
 from neurofit.store import Run
@@ -28,12 +28,13 @@ RIG = Nuisances(noise_sd_mv={"family": "log_uniform", "low": 0.02, "high": 0.5})
 
 
 def chosen_inputs(
-    recording: Recording, model: Model, sweeps: str | Sequence[int], step: int
-) -> tuple[list[int], Split, Model]:
-    """The numbers of the sweeps that are asked for, the recording cut to them, the model at a step that divides it."""
-    chosen = parse_sweeps(sweeps, recording.sweep_numbers) if isinstance(sweeps, str) else list(sweeps)
+    recording: Recording, model: Model, sweeps: str | Sequence[int], step: int, keep_all: bool = False
+) -> tuple[Recording, list[int], Split, Model]:
+    """The recording without what is set aside, the numbers of the sweeps that are asked for, the recording cut to them,
+    the model at a step that divides it."""
+    recording, chosen = chosen_sweeps(recording, sweeps, keep_all)
     cut = split(recording, chosen, step)
-    return chosen, cut, with_dividing_step(model, cut.fitted.dt_ms)
+    return recording, chosen, cut, with_dividing_step(model, cut.fitted.dt_ms)
 
 
 def with_dividing_step(model: Model, sample_dt_ms: float) -> Model:
@@ -120,9 +121,20 @@ def inputs_decided(recording: Recording, sweeps: Sequence[int], step: int, model
             **({"said": recording.source.said} if recording.source.said else {}),
             "sweeps": list(sweeps),
             "step": step,
+            **_quality_decided(recording),
         },
         "model": {"name": model.name, "path": model.path, "sha256": model.sha256, "dt_ms": model.dt_ms},
     }
+
+
+def _quality_decided(recording: Recording) -> dict[str, Any]:
+    """Sweeps that are set aside or taken all the same, and thresholds that are not the defaults; only what there is."""
+    decided = {
+        "set_aside": {str(number): reason for number, reason in recording.set_aside.items()},
+        "taken_anyway": [number for f in recording.findings if f.kind == "taken-anyway" for number in f.sweeps],
+        "thresholds": recording.thresholds.changed(),
+    }
+    return {name: value for name, value in decided.items() if value}
 
 
 def keep_inputs(run: Run, model: Model, cut: Split, findings: Sequence[Finding]) -> None:

@@ -12,7 +12,7 @@ from neurofit.check.nearness import Nearness, nearness
 from neurofit.check.reach import Reach, reach
 from neurofit.check.result import CheckResult
 from neurofit.check.verdict import Verdict, before_training
-from neurofit.features import SUMMARIES, recorded_features
+from neurofit.features import SUMMARIES_UNDER, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
 from neurofit.features.table import on_scale
 from neurofit.infer import Summaries
@@ -114,8 +114,8 @@ class _Compared:
     @staticmethod
     def of(prior: SimulationSet, fitted: Recording, declared: Summaries) -> _Compared:
         observed = recorded_features(fitted)
-        levels = observed.levels_pa
-        lacking = [name for name in SUMMARIES if not observed.select(columns_for([name], levels)).defined.any()]
+        levels, usual = observed.levels_pa, SUMMARIES_UNDER[fitted.stimulus.kind]
+        lacking = [name for name in usual if not observed.select(columns_for([name], levels)).defined.any()]
         chosen = dict.fromkeys([*(feature_of(name).name for name in declared.names), *lacking])
         table = observed.select(columns_for(chosen, levels))
         specs = [feature_of(name) for name in table.names]

@@ -94,7 +94,7 @@ def main() -> None:
 
 def from_prior(folder: Path, simulations: int, workers: int) -> Material:
     recording = nf.load_recording(nf.fetch_recording("regular_spiking"))
-    _, cut, model = chosen_inputs(recording, nf.load_model("hh_pospischil"), "even", 1)
+    _, _, cut, model = chosen_inputs(recording, nf.load_model("hh_pospischil"), "even", 1)
     prior = nf.simulate_prior(recording, model, folder, simulations=simulations, sweeps="even", workers=workers)
     declared = Summaries.of(recorded_features(cut.fitted))
     deviations = declared.deviations(prior.features)[prior.valid]

@@ -96,7 +96,7 @@ def tutorial(n: int, cache: Path) -> Task:
 
 def demo(n: int, cache: Path) -> Task:
     recording, model = nf.load_recording(demo_recording()[0]), nf.load_model("hh_pospischil")
-    cell = chosen_inputs(recording, model, "even", 1)[1].fitted
+    cell = chosen_inputs(recording, model, "even", 1)[2].fitted
     simulated = nf.simulate_prior(recording, model, cache / f"demo-{n}", simulations=n + HELD_OUT, sweeps="even")
     summaries = Summaries.of(recorded_features(cell), measurable(model, SUMMARIES))
     return of_prior(summaries, model.prior, simulated.parameters.to_numpy(), simulated.features)

@@ -5,8 +5,16 @@ from __future__ import annotations
 import efel
 import pytest
 
-from neurofit.features import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES
-from neurofit.features.catalogue import PER_CELL, PER_SWEEP, columns_for, feature_of
+from neurofit.features import ALWAYS_DEFINED, FEATURES, STATISTICS, SUMMARIES, SUMMARIES_UNDER
+from neurofit.features.catalogue import (
+    MEASURED,
+    MOVING_PER_CELL,
+    MOVING_PER_SWEEP,
+    PER_CELL,
+    PER_SWEEP,
+    columns_for,
+    feature_of,
+)
 
 
 @pytest.mark.parametrize("name", FEATURES)
@@ -23,10 +31,11 @@ def test_every_feature_says_what_it_is(name):
 
 
 def test_names_are_unique_and_complete():
-    assert len(FEATURES) == len(PER_SWEEP) + len(PER_CELL) + len(STATISTICS)
-    assert set(PER_SWEEP) | set(PER_CELL) | set(STATISTICS) == set(FEATURES)
-    assert all(FEATURES[name].per_sweep for name in (*PER_SWEEP, *STATISTICS))
-    assert not any(FEATURES[name].per_sweep for name in PER_CELL)
+    groups = (PER_SWEEP, PER_CELL, MOVING_PER_SWEEP, MOVING_PER_CELL, STATISTICS)
+    assert len(FEATURES) == sum(map(len, groups))
+    assert set().union(*groups) == set(FEATURES)
+    assert all(FEATURES[name].per_sweep for name in (*PER_SWEEP, *MOVING_PER_SWEEP, *STATISTICS))
+    assert not any(FEATURES[name].per_sweep for name in (*PER_CELL, *MOVING_PER_CELL))
 
 
 def test_what_inference_sees_is_in_the_catalogue():
@@ -34,6 +43,17 @@ def test_what_inference_sees_is_in_the_catalogue():
     assert len(set(SUMMARIES)) == len(SUMMARIES)
     assert set(FEATURES) >= ALWAYS_DEFINED
     assert "spontaneous_rate" in SUMMARIES
+
+
+def test_what_is_fitted_by_default_is_measured_under_that_current():
+    for kind, names in SUMMARIES_UNDER.items():
+        assert set(names) <= set(MEASURED[kind])
+        assert len(set(names)) == len(names)
+    steps_only = {"sag", "input_resistance", "membrane_time_constant", "rheobase", "fi_slope"}
+    assert steps_only <= set(MEASURED["steps"])
+    assert not steps_only & set(MEASURED["ramps"] + MEASURED["waveform"])
+    assert "threshold_current" not in MEASURED["waveform"]
+    assert not any(name.startswith("transfer") for name in MEASURED["ramps"])
 
 
 def test_columns_name_the_sweep():

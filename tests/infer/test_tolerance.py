@@ -57,7 +57,7 @@ def found(recording, observed, features=OF_SWEEPS + OF_CELL, records_current=Tru
 
 def of_cell(cell, model="lif", sweeps="all", given=None, features=SUMMARIES):
     """The summaries that a fit of a synthetic cell would declare."""
-    _, cut, loaded = chosen_inputs(cell.record(), nf.load_model(model), sweeps, 1)
+    _, _, cut, loaded = chosen_inputs(cell.record(), nf.load_model(model), sweeps, 1)
     return declared_summaries(loaded, cut.fitted, recorded_features(cut.fitted), features, given)
 
 
@@ -208,7 +208,7 @@ def test_of_two_findings_the_larger_one_counts():
 def test_real_cells(recordings_dir, name, protocol, widened):
     """One is steady, one wanders at rest, one was given every level twice."""
     recording = nf.load_recording(recordings_dir / name, protocol=protocol)
-    _, cut, model = chosen_inputs(recording, nf.load_model("hh_pospischil"), "even", 1)
+    _, _, cut, model = chosen_inputs(recording, nf.load_model("hh_pospischil"), "even", 1)
     declared = declared_summaries(model, cut.fitted, recorded_features(cut.fitted), SUMMARIES, None)
     # the fast-spiking cell's electrode drifts by just more than the catalogue allows
     assert set(declared.sources) - {"electrode_resistance"} == set(widened)
@@ -229,7 +229,7 @@ def test_held_out_sweeps_change_nothing(model):
     declared = []
     for voltage in (recording.voltage_mv, spoilt):
         changed = replace(recording, voltage_mv=voltage)
-        _, cut, loaded = chosen_inputs(changed, nf.load_model(model), "even", 1)
+        _, _, cut, loaded = chosen_inputs(changed, nf.load_model(model), "even", 1)
         declared.append(declared_summaries(loaded, cut.fitted, recorded_features(cut.fitted), SUMMARIES, None))
     assert declared[0].sources
     assert declared[0].to_dict() == declared[1].to_dict()

@@ -329,5 +329,5 @@ def test_averages_comments_and_other_outputs_are_told(tmp_path: Path) -> None:
 
 def test_a_protocol_cannot_be_chosen_in_an_abf_file(tmp_path: Path) -> None:
     path = write_abf2(tmp_path / "cell.abf", [cell()], [Output(epochs=STEPS)])
-    with pytest.raises(RecordingError, match="--protocol has no meaning for an ABF file"):
+    with pytest.raises(RecordingError, match="--protocol IDrest has no meaning for an ABF file"):
         load_recording(path, protocol="IDrest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,18 @@ def test_trap_channels_swapped(traps_dir: Path) -> None:
     assert recording.sweep_numbers == (999,)
     assert np.median(measure_rest(recording)) == pytest.approx(-69, abs=1)
     assert recording.stimulus.test_step.level_pa[0] == pytest.approx(645, abs=5)
+
+
+def test_the_page_says_what_each_trap_gets(traps_dir: Path) -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs/recordings.md").read_text(encoding="utf-8").split())
+    for name in sorted(path.name for path in traps_dir.iterdir() if path.name.startswith("T")):
+        try:
+            said = load_recording(traps_dir / name).findings[0].message
+        except RecordingError as error:
+            said = error.message
+        if name in REFUSED or "resaved" in name:
+            quoted = [words for words in re.findall(r"\*([^*]+)\*", page) if said.startswith(words)]
+            assert quoted, f"{name}: {said}"
 
 
 def test_every_trap_is_tested(traps_dir: Path) -> None:

@@ -44,10 +44,13 @@ def test_no_step_is_an_error_to_ask_for() -> None:
         _ = Stimulus(np.zeros((2, 100)), 0.1).test_step
 
 
-def test_a_current_that_never_holds_still_has_no_epochs() -> None:
+def test_a_current_that_never_holds_still_has_no_epochs_and_one_stretch_to_test() -> None:
     stimulus = Stimulus(np.random.default_rng(0).normal(0, 50, (2, 500)), 0.1)
     assert stimulus.epochs == ()
-    assert stimulus.test_steps == ()
+    assert stimulus.kind == "waveform"
+    (stretch,) = stimulus.test_steps
+    assert (stretch.start_ms, stretch.stop_ms) == (0, 50)
+    assert np.allclose(stretch.level_pa, stimulus.current_pa.mean(axis=1))
 
 
 def test_it_cannot_be_changed_from_outside() -> None:

@@ -64,8 +64,8 @@ def firing_comparison_figure(
         axes.set_ylim(-0.04 * max(highest, 1.0), (1.12 + 0.05 * len(predicted)) * max(highest, 1.0))
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_title(title)
-        axes.set_xlabel("current in the step (pA)")
-        axes.set_ylabel("spikes in the step")
+        axes.set_xlabel("current, or its mean (pA)")
+        axes.set_ylabel("spikes")
         axes.legend(loc="upper left")
     return fig
 

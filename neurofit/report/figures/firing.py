@@ -54,6 +54,7 @@ def firing_figure(
     interpolation: tuple[Array, Array] | None = None,
     duration_ms: float | None = None,
     top: float | None = None,
+    word: str = "step",
 ) -> Figure:
     """An f-I curve: recorded counts as black marks, predictions as coloured ones with their 90 % band.
 
@@ -69,6 +70,8 @@ def firing_figure(
         Of the step, for a second axis in Hz.
     top
         Highest count of the axis, so that several steps compare.
+    word
+        What the stretch is called: a step, a ramp or a waveform.
     """
     with styled():
         fig = figure(WIDTH, 3.3, layout="constrained")
@@ -78,8 +81,8 @@ def firing_figure(
         for part in parts:
             _draw(axes, part)
         axes.set_title(title)
-        axes.set_xlabel("current in the step (pA)")
-        axes.set_ylabel("spikes in the step")
+        axes.set_xlabel(f"{'' if word == 'step' else 'mean '}current in the {word} (pA)")
+        axes.set_ylabel(f"spikes in the {word}")
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         highest = top if top is not None else max(float(max(p.high.max(), p.recorded.max())) for p in parts)
         # room for the legend above a curve that rises

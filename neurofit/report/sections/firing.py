@@ -33,15 +33,16 @@ def _pictures(material: Material) -> Iterator[Picture]:
         drawn = [CountsDrawn.of(p.counts, p.held_out, "held out" if p.held_out else "fitted") for p in parts]
         test_step = parts[0].recording.stimulus.test_step
         figure = firing_figure(
-            f"Step {step}" + ("" if step == fitted.step else " (all held out)"),
+            parts[0].stretch.removeprefix("the ").capitalize() + ("" if step == fitted.step else " (all held out)"),
             drawn,
             (levels, mean) if len(levels) > 1 else None,
             test_step.stop_ms - test_step.start_ms,
             top,
+            parts[0].recording.stimulus.word,
         )
         alt = (
-            f"Spikes in step {step} against current in pA: recorded counts, predicted medians with 90 % bands, and the "
-            "fitted counts interpolated over current. The numbers are in the table below."
+            f"Spikes in {parts[0].stretch} against current in pA: recorded counts, predicted medians with 90 % bands, "
+            "and the fitted counts interpolated over current. The numbers are in the table below."
         )
         yield picture(figure, alt)
 

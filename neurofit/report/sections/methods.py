@@ -131,6 +131,11 @@ def methods(material: Material) -> str:
     step = fitted.stimulus.test_step
     versions = fit.run.versions()
     levels = f"{step.level_pa.min():.0f} to {step.level_pa.max():.0f} pA"
+    protocol = {
+        "steps": f"steps of {levels}",
+        "ramps": f"ramps, mean {levels}",
+        "waveform": f"of an injected waveform, mean {levels}",
+    }[fitted.stimulus.kind]
     networks = f"an ensemble of {m.members} {network_name(m)}"
     if m.members == 1:
         networks = f"one of sbi's {network_name(m)}"
@@ -140,7 +145,7 @@ def methods(material: Material) -> str:
         f"We fitted {'an' if fit.model.title[:1] in 'AEIOU' else 'a'} {_lower(fit.model.title)} "
         f"({plural(len(fit.model.free), 'free parameter')}; {_short(fit.model.references)}) to "
         f"{plural(fitted.n_sweeps, 'current-clamp sweep')} of one cell "
-        f"({step.stop_ms - step.start_ms:.0f} ms steps of {levels}) with neurofit {versions['neurofit']}.",
+        f"({step.stop_ms - step.start_ms:.0f} ms {protocol}) with neurofit {versions['neurofit']}.",
         f"The recording was read with Neo {versions['neo']} (Garcia et al. 2014), and simulations were run with "
         f"Brian 2 {versions['brian2']} (Stimberg et al. 2019) at a time step of {fit.model.dt_ms:g} ms.",
         f"{plural(len(material.features), 'feature')} of recorded and simulated voltage were measured by the same code "

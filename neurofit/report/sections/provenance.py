@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
-from neurofit.features import SUMMARIES
+from neurofit.features import SUMMARIES_UNDER
 from neurofit.features.catalogue import feature_of
 from neurofit.infer import Method, Schedule, Summaries
 from neurofit.infer.tolerance import GIVEN
@@ -18,6 +19,13 @@ from neurofit.report.material import Material
 from neurofit.report.sections.methods import cited, methods, network_name, reference
 from neurofit.report.words import ohms, plural
 from neurofit.stages import kept_ways, measurable
+
+# Options whose names leave out the unit that the keyword has.
+_SAID = {
+    "voltage_scale_mv": "--voltage-scale",
+    "current_scale_pa": "--current-scale",
+    "sampling_rate_hz": "--sampling-rate",
+}
 
 
 def provenance_section(material: Material, target: Path) -> dict[str, Any]:
@@ -63,7 +71,8 @@ def _settings(material: Material) -> list[tuple[str, str]]:
         ("Model", f"{fit.model.name}, {fit.model.title}"),
         ("Integration", f"{fit.model.method}, {fit.model.dt_ms:g} ms, {fit.model.precision} precision"),
         ("Recording", fit.decisions["recording"]["path"]),
-        ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, step {fit.decisions['recording']['step']}"),
+        ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, {material.parts[0].stretch}"),
+        *_quality(material),
         ("Features", plural(len(fit.summaries), "feature") + ", " + _sweepwise(material)),
         ("Tolerances", _tolerances(fit.summaries)),
         ("Rounds", f"{m.rounds} of {plural(m.simulations, 'simulation')}, {m.name.upper()}"),
@@ -88,6 +97,22 @@ def _tolerances(declared: Summaries) -> str:
     return ohms(f"the catalogue's, but for {'; '.join(own)}") if own else "the catalogue's"
 
 
+def _quality(material: Material) -> list[tuple[str, str]]:
+    """Sweeps that were set aside or taken all the same, and thresholds that were changed."""
+    decided = material.fit.decisions["recording"]
+    rows = {
+        "Set aside": "; ".join(f"sweep {number}: {why}" for number, why in decided.get("set_aside", {}).items()),
+        "Taken all the same": ", ".join(f"sweep {number}" for number in decided.get("taken_anyway", [])),
+        "Thresholds": ", ".join(f"{name} {value}" for name, value in decided.get("thresholds", {}).items()),
+    }
+    return [(name, text) for name, text in rows.items() if text]
+
+
+def _keeps_all(recording: Mapping[str, Any]) -> bool:
+    """Was a sweep taken that is set aside and not named?"""
+    return bool(set(recording.get("taken_anyway", [])) - set(recording["sweeps"]))
+
+
 def given_tolerances(material: Material) -> dict[str, float]:
     """``{feature: tolerance}`` of the user; those of the recording follow from it when the run is repeated."""
     declared = material.fit.summaries
@@ -98,7 +123,8 @@ def chosen_features(material: Material) -> tuple[str, ...] | None:
     """The features that the run was told to fit; ``None`` for neurofit's own choice."""
     fit = material.fit
     names = fit.summaries.names
-    if names == Summaries.of(fit.observed, measurable(fit.model, SUMMARIES)).names:
+    usual = SUMMARIES_UNDER[fit.split.fitted.stimulus.kind]
+    if names == Summaries.of(fit.observed, measurable(fit.model, usual)).names:
         return None
     return tuple(dict.fromkeys(feature_of(name).name for name in names))
 
@@ -120,13 +146,17 @@ def command(material: Material) -> str | None:
     ]  # fmt: skip
     if recording["protocol"]:
         parts += ["--protocol", recording["protocol"]]
+    for name, value in recording.get("said", {}).items():
+        if value and name != "command_sha256":
+            parts += [_SAID.get(name, f"--{name.replace('_', '-')}"), str(value)]
     for name, tolerance in given_tolerances(material).items():
         parts += ["--tolerance", f"{name}={tolerance!r}"]
+    for name, value in recording.get("thresholds", {}).items():
+        parts += ["--threshold", f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"]
     words = [shlex.quote(part) for part in parts]
     # an option with its value on each line
     lines = [" ".join(words[:3]), *(f"    {words[i]} {words[i + 1]}" for i in range(3, len(words), 2))]
-    if fit.reach.hopeless:
-        lines.append("    --anyway")
+    lines += ["    --keep-all"] * _keeps_all(recording) + ["    --anyway"] * fit.reach.hopeless
     return " \\\n".join(lines)
 
 
@@ -158,6 +188,8 @@ def script(material: Material) -> str:
         f"sweeps={list(decided['sweeps'])!r}",
         f"step={decided['step']}",
     ]
+    if _keeps_all(decided):
+        arguments.append("keep_all=True")
     if settings:
         arguments.append(f"method=nf.Method({', '.join(settings)})")
     if features := chosen_features(material):
@@ -167,10 +199,14 @@ def script(material: Material) -> str:
     if fit.reach.hopeless:
         arguments.append("anyway=True")
     lines = ",\n".join(f"    {argument}" for argument in arguments)
-    protocol = f", protocol={decided['protocol']!r}" if decided["protocol"] else ""
+    said = {"protocol": decided["protocol"], **decided.get("said", {}), "command_sha256": None}
+    reading = "".join(f", {name}={value!r}" for name, value in said.items() if value)
+    if changed := decided.get("thresholds"):
+        values = ", ".join(f"{k}={tuple(v) if isinstance(v, list) else v!r}" for k, v in changed.items())
+        reading += f", thresholds=nf.QualityThresholds({values})"
     return (
         "import neurofit as nf\n\n"
-        f"recording = nf.load_recording({decided['path']!r}{protocol})\n"
+        f"recording = nf.load_recording({decided['path']!r}{reading})\n"
         f"model = nf.load_model({_model_argument(material)!r})\n"
         f"fit = nf.fit(\n    recording,\n    model,\n{lines},\n)\n"
     )

@@ -12,8 +12,8 @@ from neurofit.features.catalogue import feature_of
 from neurofit.report.embed import Picture, picture
 from neurofit.report.figures import reach_figure
 from neurofit.report.material import Material
-from neurofit.report.sections.verdict import SYMBOLS, levels_range
-from neurofit.report.words import interval, number, ohms, plural, sweep_numbers, unit, with_unit
+from neurofit.report.sections.verdict import SYMBOLS
+from neurofit.report.words import interval, levels_of, number, ohms, plural, stretch_of, sweep_numbers, unit, with_unit
 from neurofit.stages import WHAT_NEXT
 
 # Features that are drawn, the farthest first, and rows of the table.
@@ -25,7 +25,7 @@ def stopped_section(material: Material) -> dict[str, Any]:
     fit = material.fit
     verdict, fitted = fit.verdict, fit.split.fitted
     sweep = "sweep" if fitted.n_sweeps == 1 else "sweeps"
-    levels = levels_range(fitted.stimulus.test_step.level_pa)
+    stretch = stretch_of(fitted.stimulus, fit.decisions["recording"]["step"])
     return {
         "word": verdict.word,
         "symbol": SYMBOLS[verdict.word],
@@ -34,7 +34,7 @@ def stopped_section(material: Material) -> dict[str, Any]:
         "next": WHAT_NEXT,
         "compared": (
             f"{fit.model.title} ({plural(len(fit.model.free), 'free parameter')}), compared with {sweep} "
-            f"{sweep_numbers(fitted.sweep_numbers)} of step {fit.decisions['recording']['step']} ({levels} pA)."
+            f"{sweep_numbers(fitted.sweep_numbers)} of {stretch} ({levels_of(fitted.stimulus)})."
         ),
     }
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from neurofit.check.verdict import Verdict
 from neurofit.report.material import SIDES, Material, Part
-from neurofit.report.words import UNDEFINED, listed, number, ohms, percent, plural
+from neurofit.report.words import UNDEFINED, levels_of, listed, number, ohms, percent, plural
 
 # A symbol and a word go with every colour.
 SYMBOLS = {"supported": "✓", "doubtful": "?", "rejected": "✗"}
@@ -66,19 +63,12 @@ def fitted_to(material: Material) -> str:
     """What was fitted to what, in a line."""
     fit = material.fit
     fitted = material.parts[0]
-    levels = fitted.recording.stimulus.test_step.level_pa
     text = (
-        f"{fit.model.title} ({plural(len(fit.model.free), 'free parameter')}), fitted to {fitted.sweeps} of step "
-        f"{fitted.step} ({levels_range(levels)} pA)."
+        f"{fit.model.title} ({plural(len(fit.model.free), 'free parameter')}), fitted to {fitted.sweeps} of "
+        f"{fitted.stretch} ({levels_of(fitted.recording.stimulus)})."
     )
-    held = [f"{part.sweeps} of step {part.step}" for part in material.parts[1:]]
+    held = [f"{part.sweeps} of {part.stretch}" for part in material.parts[1:]]
     return f"{text} Held out: {listed(held)}." if held else f"{text} Nothing was held out."
-
-
-def levels_range(levels_pa: NDArray[np.float64]) -> str:
-    """``-100 to +300``."""
-    low, high = levels_pa.min(), levels_pa.max()
-    return f"{low:+.0f}" if round(low) == round(high) else f"{low:+.0f} to {high:+.0f}"
 
 
 def counts_row(part: Part) -> dict[str, str | bool]:
