@@ -25,8 +25,7 @@ from matplotlib import pyplot as plt
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-DT_MS, START, STOP, SAMPLES = 0.1, 1000, 6000, 8000
-TIME_MS = np.arange(SAMPLES) * DT_MS
+DT_MS, START_MS, STOP_MS, END_MS = 0.1, 100, 600, 800
 BLUE, GREY = "#1f5fa8", "0.6"
 
 # Three steps of 500 ms for the voltage, and where the f-I curve ends, in pA.
@@ -62,23 +61,24 @@ def main() -> None:
         draw_current(name) if name in CURRENTS else draw_template(name)
 
 
-def steps(levels_pa: tuple[float, ...]) -> nf.Stimulus:
-    """From 100 to 600 ms."""
-    current = np.zeros((len(levels_pa), SAMPLES))
-    current[:, START:STOP] = np.array(levels_pa)[:, None]
-    return nf.Stimulus(current, DT_MS)
+def steps(levels_pa: tuple[float, ...], model: Model) -> nf.Stimulus:
+    """From 100 to 600 ms, sampled at 0.1 ms or at the model's own step."""
+    dt_ms = max(DT_MS, model.dt_ms)
+    time_ms = np.arange(round(END_MS / dt_ms)) * dt_ms
+    inside = (time_ms >= START_MS) & (time_ms < STOP_MS)
+    return nf.Stimulus(np.where(inside, np.array(levels_pa)[:, None], 0.0), dt_ms)
 
 
 def draw_template(name: str) -> None:
     """Voltage under three steps, and spikes in a step against its current, at the template's own values."""
     model = nf.load_model(name)
     levels, highest = STEPS_PA[name]
-    voltage = nf.simulate(model, steps(levels), {}, seed=1).voltage_mv[0]
-    ladder = tuple(np.linspace(0, highest, 31))
-    rates = [count(trace) / 0.5 for trace in nf.simulate(model, steps(ladder), {}, seed=2).voltage_mv[0]]
+    stimulus, ladder = steps(levels, model), tuple(np.linspace(0, highest, 31))
+    voltage = nf.simulate(model, stimulus, {}, seed=1).voltage_mv[0]
+    rates = [count(trace) / 0.5 for trace in nf.simulate(model, steps(ladder, model), {}, seed=2).voltage_mv[0]]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.6), width_ratios=(3, 1), layout="constrained")
     for trace, level, colour in zip(voltage, levels, (GREY, "black", BLUE), strict=True):
-        left.plot(TIME_MS, trace, color=colour, lw=0.7, label=f"{level:+g} pA")
+        left.plot(np.arange(len(trace)) * stimulus.dt_ms, trace, color=colour, lw=0.7, label=f"{level:+g} pA")
     left.set(xlabel="time (ms)", ylabel="recorded voltage (mV)", xlim=(50, 750))
     left.legend(frameon=False, fontsize=7, loc="upper right")
     right.plot(ladder, rates, color=BLUE, marker=".", ms=4, lw=0.8)
@@ -88,14 +88,13 @@ def draw_template(name: str) -> None:
 
 
 def count(trace: np.ndarray) -> int:
-    """Spikes within the step."""
-    inside = trace[START:STOP]
-    return int(((inside[:-1] < -10) & (inside[1:] >= -10)).sum())
+    """Spikes in the step; none fires without it."""
+    return int(((trace[:-1] < -10) & (trace[1:] >= -10)).sum())
 
 
 def milliseconds(model: Model, n: int = 1024) -> float:
     """Processor time of a simulation of one sweep of 800 ms, files and all; the least of three runs."""
-    theta, stimulus, seconds = model.prior.sample(n, np.random.default_rng(0)), steps((200,)), []
+    theta, stimulus, seconds = model.prior.sample(n, np.random.default_rng(0)), steps((200,), model), []
     for _ in range(3):
         begun = sum(os.times()[:4])
         nf.simulate(model, stimulus, theta)
@@ -105,7 +104,7 @@ def milliseconds(model: Model, n: int = 1024) -> float:
 
 def invalid(model: Model, n: int = 2000) -> int:
     """Draws of the prior whose voltage is lost or leaves -500 to 500 mV under a step of 300 pA."""
-    return int((~nf.simulate(model, steps((300,)), model.prior.sample(n, np.random.default_rng(1))).valid).sum())
+    return int((~nf.simulate(model, steps((300,), model), model.prior.sample(n, np.random.default_rng(1))).valid).sum())
 
 
 def draw_current(name: str) -> None:
@@ -116,13 +115,13 @@ def draw_current(name: str) -> None:
     own = next(p.value for p in model.parameters if p.name == conductance)
     values = {"sigma": 0.0, "R_s": 0.0, "V_offset": 0.0} | changed
     cells = {key: [value] * 2 for key, value in values.items()} | {conductance: [0.0, own]}
-    voltage = nf.simulate(model, steps(levels), cells).voltage_mv
+    voltage = nf.simulate(model, steps(levels, model), cells).voltage_mv
     figure, axes = plt.subplots(figsize=(7, 2.4), layout="constrained")
     for traces, colour, label in zip(voltage, (GREY, BLUE), (f"without {name}", f"with {name}"), strict=True):
         for number, trace in enumerate(traces):
-            axes.plot(TIME_MS, trace, color=colour, lw=0.8, label=label if number == 0 else None)
+            axes.plot(np.arange(len(trace)) * DT_MS, trace, color=colour, lw=0.8, label=label if number == 0 else None)
     axes.set(xlabel="time (ms)", ylabel="voltage (mV)", xlim=(50, 800))
-    axes.legend(frameon=False, fontsize=7, loc="upper right")
+    axes.legend(frameon=False, fontsize=7, loc="best")
     finish(figure, (axes,), HERE / f"current_{name.removeprefix('I_')}.png")
 
 

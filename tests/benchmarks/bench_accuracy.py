@@ -124,7 +124,7 @@ def compare(shipped: Model, schemes: Sequence[str], repeats: int) -> None:
 
 
 def prepared(quiet: Model, scheme: str, precision: str, dt_ms: float, stimulus: Stimulus) -> Run:
-    model = parse_model(quiet.text.replace(f'"{STAGGERED}"', f'"{scheme}"'), quiet.name)
+    model = parse_model(quiet.text.replace(f'"{quiet.method}"', f'"{scheme}"'), quiet.name)
     model = replace(model, dt_ms=dt_ms, precision=precision)
     return Run(scheme, precision, dt_ms, model, compile_for(model, stimulus))
 
