@@ -112,6 +112,7 @@ def onsets(trace: Array) -> Array:
     return (drawn - START) * DT_MS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_a_threshold_cell_against_another_solver(name: str) -> None:
     cell, model = CELLS[name], load_model(name)
