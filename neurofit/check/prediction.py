@@ -44,8 +44,8 @@ def prediction_scores(recorded: ArrayLike, predicted: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> prediction_scores([3.0, np.nan], [[3.0, np.nan], [5.0, 1.0]])
-    array([0. , 0. ])
+    >>> prediction_scores([3.0, 4.0], [[3.0, 6.0], [5.0, np.nan]])
+    array([0., 1.])
     """
     values, draws = np.asarray(recorded, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if values.ndim != 1 or draws.ndim != 2 or draws.shape[1] != len(values) or len(draws) < 2:
