@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
-from neurofit.recording.axon_channels import VOLTAGE_CLAMP, Channel, channel_named
-from neurofit.recording.axon_protocol import Command
 from neurofit.recording.choices import HEADER, Choices
-from neurofit.recording.command_file import read_command
+from neurofit.recording.formats.axon_channels import VOLTAGE_CLAMP, Channel, channel_named
+from neurofit.recording.formats.axon_protocol import Command
+from neurofit.recording.formats.command_file import read_command
 from neurofit.recording.limits import LARGEST_PA
 from neurofit.recording.recording import CurrentFrom, Finding
 from neurofit.recording.robust import stretches

@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofit.errors import RecordingError
-from neurofit.recording.abf1 import read_abf1
-from neurofit.recording.axon import read_abf2
 from neurofit.recording.choices import Choices
-from neurofit.recording.columns import read_table
 from neurofit.recording.follows import edge_findings
-from neurofit.recording.igor import read_igor
-from neurofit.recording.igor_wave import is_wave
+from neurofit.recording.formats.abf1 import read_abf1
+from neurofit.recording.formats.axon import read_abf2
+from neurofit.recording.formats.columns import read_table
+from neurofit.recording.formats.igor import read_igor
+from neurofit.recording.formats.igor_wave import is_wave
+from neurofit.recording.formats.nwb import is_nwb, read_nwb
+from neurofit.recording.formats.tables import ZIP, is_npz, is_table
 from neurofit.recording.limits import check_interval, check_values
-from neurofit.recording.nwb import is_nwb, read_nwb
 from neurofit.recording.quality import examined, warnings_first
 from neurofit.recording.recording import Finding, Recording, Source
 from neurofit.recording.spikes import count_spikes, spike_times_ms
 from neurofit.recording.steps import moves
-from neurofit.recording.tables import ZIP, is_npz, is_table
 from neurofit.recording.thresholds import QualityThresholds
 
 READS = (

@@ -10,7 +10,7 @@ import pytest
 
 from neurofit.errors import RecordingError
 from neurofit.recording import Recording, load_recording
-from neurofit.recording.igor_wave import read_wave
+from neurofit.recording.formats.igor_wave import read_wave
 from tests.recording.ibw import write_pair, write_wave
 from tests.recording.synthetic import Cell
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
-from neurofit.recording.tables import Column, is_npz, is_table, read_columns
+from neurofit.recording.formats.tables import Column, is_npz, is_table, read_columns
 from neurofit.recording.units import current_scale_pa, time_scale_ms
 
 

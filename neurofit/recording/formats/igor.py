@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from neurofit.errors import RecordingError
-from neurofit.recording.igor_wave import Wave, read_wave
+from neurofit.recording.formats.igor_wave import Wave, read_wave
 from neurofit.recording.recording import Finding, Recording, Source, ranges
 from neurofit.recording.steps import describe_steps, fit_steps
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurofit.recording.abf_file import text
+from neurofit.recording.formats.abf_file import text
 from neurofit.recording.recording import Finding
 
 OFF, STEP, RAMP, PULSES = 0, 1, 2, 3

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
-from neurofit.recording.abf_file import BLOCK, COPY_AGAIN, cut_short, refuse_mode, text
-from neurofit.recording.axon import ABF_CHOICES, assemble, starts_late
-from neurofit.recording.axon_channels import MULTICLAMP, Channel, likely_voltage, voltage_channel
-from neurofit.recording.axon_header import Epoch, Output, Protocol, UserList, decimal
 from neurofit.recording.choices import Choices
+from neurofit.recording.formats.abf_file import BLOCK, COPY_AGAIN, cut_short, refuse_mode, text
+from neurofit.recording.formats.axon import ABF_CHOICES, assemble, starts_late
+from neurofit.recording.formats.axon_channels import MULTICLAMP, Channel, likely_voltage, voltage_channel
+from neurofit.recording.formats.axon_header import Epoch, Output, Protocol, UserList, decimal
 from neurofit.recording.injected import Signals, ways_on
 from neurofit.recording.limits import check_interval
 from neurofit.recording.recording import Finding, Recording, Source

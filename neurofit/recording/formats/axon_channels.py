@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from neurofit.errors import RecordingError
-from neurofit.recording.axon_header import Output
 from neurofit.recording.choices import Choices
+from neurofit.recording.formats.axon_header import Output
 from neurofit.recording.units import current_scale_pa, printable, voltage_scale_mv
 
 MULTICLAMP = 24  # a MultiClamp 700's telegraph: the one whose mode can be relied on

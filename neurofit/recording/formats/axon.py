@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
-from neurofit.recording.abf_file import (
+from neurofit.recording.choices import HEADER, Choices
+from neurofit.recording.formats.abf_file import (
     COPY_AGAIN,
     abf2_mode,
     abf2_sections,
@@ -18,10 +19,9 @@ from neurofit.recording.abf_file import (
     refuse_mode,
     text,
 )
-from neurofit.recording.axon_channels import Channel, channels_of, voltage_channel
-from neurofit.recording.axon_header import Protocol, UserList, abf2_protocol
-from neurofit.recording.axon_protocol import Command, protocol_command
-from neurofit.recording.choices import HEADER, Choices
+from neurofit.recording.formats.axon_channels import Channel, channels_of, voltage_channel
+from neurofit.recording.formats.axon_header import Protocol, UserList, abf2_protocol
+from neurofit.recording.formats.axon_protocol import Command, protocol_command
 from neurofit.recording.injected import Signals, find_current
 from neurofit.recording.limits import check_interval
 from neurofit.recording.recording import Finding, Recording, Source

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofit.recording.axon_header import PULSES, RAMP, STEP, Epoch, Output
+from neurofit.recording.formats.axon_header import PULSES, RAMP, STEP, Epoch, Output
 
 HOLDING_SHARE = 64  # the first 1/64 of a sweep is at the holding level, before the first epoch
 DRAWN = (STEP, RAMP, PULSES)

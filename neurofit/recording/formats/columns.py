@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
 from neurofit.recording.choices import Choices
+from neurofit.recording.formats.tables import NPY, ZIP, Column, read_columns
 from neurofit.recording.injected import cleaned, from_file
 from neurofit.recording.limits import check_interval
 from neurofit.recording.recording import Finding, Recording, Source
-from neurofit.recording.tables import NPY, ZIP, Column, read_columns
 from neurofit.recording.units import current_scale_pa, time_scale_ms, voltage_scale_mv
 
 UNEVEN = 0.5  # of an interval: times printed with few digits stray by less, missing samples by more

@@ -14,9 +14,7 @@ import numpy as np
 
 from neurofit.errors import RecordingError
 from neurofit.recording.choices import Choices
-from neurofit.recording.injected import cleaned, from_file
-from neurofit.recording.limits import check_interval
-from neurofit.recording.nwb_series import (
+from neurofit.recording.formats.nwb_series import (
     CLAMPED,
     CURRENT,
     ICEPHYS,
@@ -28,8 +26,10 @@ from neurofit.recording.nwb_series import (
     series_in,
     shown,
 )
+from neurofit.recording.formats.tables import LARGEST_BYTES
+from neurofit.recording.injected import cleaned, from_file
+from neurofit.recording.limits import check_interval
 from neurofit.recording.recording import Finding, Recording, Source
-from neurofit.recording.tables import LARGEST_BYTES
 from neurofit.recording.units import current_scale_pa, printable, voltage_scale_mv
 
 COPY_AGAIN = "Copy the file again, or export it once more."

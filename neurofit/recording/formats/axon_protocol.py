@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofit.recording.axon_header import (
+from neurofit.recording.formats.axon_header import (
     FROM_EPOCHS,
     FROM_FILE,
     KINDS,
@@ -22,7 +22,7 @@ from neurofit.recording.axon_header import (
     Output,
     Protocol,
 )
-from neurofit.recording.axon_waveform import DRAWN, draw, fits
+from neurofit.recording.formats.axon_waveform import DRAWN, draw, fits
 from neurofit.recording.limits import LARGEST_PA
 from neurofit.recording.recording import Finding
 from neurofit.recording.units import current_scale_pa
