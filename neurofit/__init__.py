@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from neurofit.report.posterior import pairplot
     from neurofit.report.recovery import lossplot, rankplot, recoveryplot
     from neurofit.result import Fit, load_fit
-    from neurofit.shared import Shared, learn_shared
-    from neurofit.shared_cells import SharedCells, fit_shared
+    from neurofit.shared import Shared, SharedCells, fit_shared, learn_shared
     from neurofit.simulating import PriorSimulations, simulate_prior
     from neurofit.simulation import Traces, simulate
     from neurofit.template import Model, list_models, load_model
@@ -72,7 +71,7 @@ _WHERE = {
     "RunFailed": "errors",
     "Schedule": "infer",
     "Shared": "shared",
-    "SharedCells": "shared_cells",
+    "SharedCells": "shared",
     "Stimulus": "recording",
     "Traces": "simulation",
     "cell_properties": "features",
@@ -80,7 +79,7 @@ _WHERE = {
     "fetch_recording": "recording",
     "fit": "fitting",
     "fit_cells": "cells",
-    "fit_shared": "shared_cells",
+    "fit_shared": "shared",
     "learn_amortized": "infer",
     "learn_posterior": "infer",
     "learn_shared": "shared",

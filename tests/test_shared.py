@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 import neurofit as nf
-from neurofit import shared as module
 from neurofit.recording import Recording
 from tests.recording.synthetic import Cell
 from tests.report.conftest import three_parameters
@@ -72,7 +71,7 @@ def test_a_cell_takes_no_training_and_the_same_call_finds_what_was_learned(share
     def never(*args, **kwargs):
         raise AssertionError("trained or simulated again")
 
-    monkeypatch.setattr(module.sharing, "train_ensemble", never)
+    monkeypatch.setattr("neurofit.stages.sharing.train_ensemble", never)
     monkeypatch.setattr("neurofit.stages.simulating.simulate_features", never)
     again = nf.learn_shared(protocol, model, shared.run.path, sweeps="all", simulations=8000, members=1, workers=1)
     first, second = (s.cell(protocol) for s in (shared, again))

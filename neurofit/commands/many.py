@@ -32,8 +32,7 @@ def run_shared(
 ) -> None:
     """One posterior for the cells of each protocol, and a page; exit code 1 where a cell failed."""
     from neurofit.progress import Terminal
-    from neurofit.shared import SCHEDULE
-    from neurofit.shared_cells import fit_shared
+    from neurofit.shared import SCHEDULE, fit_shared
     from neurofit.template import load_model
 
     density, simulations = settings.pop("density"), settings.pop("simulations")

@@ -1,11 +1,8 @@
-"""Many cells of one protocol: one posterior is learned once, and each cell then takes a second or two."""
+"""A posterior of all cells of one protocol: learned once, then asked about each."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +14,17 @@ from neurofit import stages
 from neurofit.check.prediction import prediction_scores
 from neurofit.check.result import CheckResult
 from neurofit.errors import BadInput
-from neurofit.features import SUMMARIES_UNDER, extract_features, recorded_features
+from neurofit.features import SUMMARIES_UNDER, FeatureTable, extract_features, recorded_features
 from neurofit.features.catalogue import columns_for
-from neurofit.infer import Posterior, Schedule, Summaries
+from neurofit.infer import Schedule, Summaries
 from neurofit.infer.local import local_test
 from neurofit.infer.shared import SharedPosterior
 from neurofit.infer.summaries import noisy
 from neurofit.infer.valid import METHOD, SEED, require_one
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording
-from neurofit.recording.stimulus import LEVEL_TOLERANCE_PA
+from neurofit.shared.cell import SharedCell
+from neurofit.shared.protocol import different_protocol, protocol_id
 from neurofit.simulation import simulate
 from neurofit.stages import SimulationSet, sharing
 from neurofit.stages.spaces import MOST_REFERENCES, summary_check
@@ -40,96 +38,13 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-# Currents of two cells that differ by no more than this share of their span are one protocol: what amplifiers and
-# recorded channels differ by, not what anybody would command.
-SAME_SHARE = 0.01
 # Among so many simulated cells that fire most like a cell its predictions are ranked, and near so many its calibration
 # is looked at.
 RANKED_AMONG, NEAR = 100, 200
 # Splines: over a whole prior, posteriors differ more in shape than affine flows follow; theirs come out too wide.
 SCHEDULE = Schedule(density="nsf", epochs=40, peak_rate=1e-2)
-# Together, the three checks call a cell that is well served badly served this often.
-LEVEL = 0.05
+# Draws of a cell's posterior whose predictions are simulated.
 PREDICTED = 60
-IN_TABLE = 2000
-
-
-@dataclass(frozen=True, eq=False)
-class SharedCell:
-    """One cell under a shared posterior.
-
-    Attributes
-    ----------
-    recording
-        The cell.
-    posterior
-        Its own, of the model's parameters.
-    features
-        Do its features lie among the simulations that the posterior was learned from, tolerances included?
-    p_prediction
-        How well the posterior predicts the features it was asked with, ranked among simulated cells that fire alike.
-    p_local
-        Is the posterior calibrated for simulated cells near this one?
-    score
-        The predictions' distance from the cell, in tolerances (:func:`neurofit.check.prediction.prediction_scores`).
-    counts
-        A row a fitted sweep: ``level_pa``, ``recorded``, ``5 %``, ``median``, ``95 %`` spikes in the step.
-    """
-
-    recording: Recording
-    posterior: Posterior
-    features: CheckResult
-    p_prediction: float
-    p_local: float
-    score: float
-    counts: pd.DataFrame
-
-    @property
-    def good_enough(self) -> bool:
-        """Does none of the three checks say that this cell needs a fit of its own?"""
-        return not self.alarms
-
-    @property
-    def alarms(self) -> tuple[str, ...]:
-        """Why the shared posterior is not good enough for this cell, one sentence each."""
-        level, found = LEVEL / 3, list[str]()
-        if self.features.p_value <= level:
-            first = self.features.sentences[min(1, len(self.features.sentences) - 1)]
-            found.append(
-                f"The cell lies outside the simulations that the posterior was learned from "
-                f"(p = {self.features.p_value:.2g}): {first}"
-            )
-        if self.p_prediction <= level:
-            found.append(
-                f"Its predictions are farther from the cell than from simulated cells that fire like it "
-                f"(p = {self.p_prediction:.2g}; {self.score:.2g} tolerances a feature)."
-            )
-        if self.p_local <= level:
-            found.append(
-                f"For simulated cells near this one the posterior is not calibrated (p = {self.p_local:.2g}): more "
-                "simulations may help."
-            )
-        return tuple(found)
-
-    @cached_property
-    def parameters(self) -> pd.DataFrame:
-        """One row a parameter, as :meth:`Posterior.summary` says."""
-        return self.posterior.summary()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for the run directory."""
-        return {
-            "recording": self.recording.source.path,
-            "sha256": self.recording.source.sha256,
-            "good_enough": self.good_enough,
-            "alarms": list(self.alarms),
-            "p_features": self.features.p_value,
-            "p_prediction": self.p_prediction,
-            "p_local": self.p_local,
-            "score": self.score,
-            "features": self.features.to_dict(),
-            "counts": self.counts.to_dict("list"),
-        }
 
 
 class Shared:
@@ -213,7 +128,7 @@ class Shared:
             _counts(recording, counts, sharing.spike_counts(table)[traces.valid]),
         )
 
-    def _features(self, observed: Any) -> CheckResult:
+    def _features(self, observed: FeatureTable) -> CheckResult:
         summaries = self.posterior.summaries
         names = dict.fromkeys(name.partition("@")[0] for name in summaries.names)
         given = dict(zip((n.partition("@")[0] for n in summaries.names), summaries.tolerance.tolist(), strict=True))
@@ -318,26 +233,6 @@ def learn_shared(
         )
         posterior, cases = sharing.calibrate(run, trained, protocol, seed=seed, pool=pool, progress=progress)
     return Shared(run, protocol, posterior, prior, cases, sweeps, step, seed)
-
-
-def protocol_id(protocol: Recording) -> str:
-    """Of a protocol's current, to what an amplifier can set, and its sampling."""
-    levels = np.round(protocol.current_pa / LEVEL_TOLERANCE_PA).astype(np.int64)
-    return hashlib.sha256(levels.tobytes() + f"{levels.shape} {protocol.dt_ms:.9f}".encode()).hexdigest()
-
-
-def different_protocol(protocol: Recording, other: Recording) -> str:
-    """In what another recording's protocol differs; nothing where it is the same up to :data:`SAME_SHARE`."""
-    if other.sweep_numbers != protocol.sweep_numbers:
-        return f"sweeps {list(other.sweep_numbers)} in place of {list(protocol.sweep_numbers)}"
-    if other.current_pa.shape != protocol.current_pa.shape or not np.isclose(other.dt_ms, protocol.dt_ms):
-        return (
-            f"{other.current_pa.shape[1]} samples of {other.dt_ms:g} ms in place of {protocol.current_pa.shape[1]} of "
-            f"{protocol.dt_ms:g} ms"
-        )
-    apart = float(np.abs(other.current_pa - protocol.current_pa).max())
-    span = float(np.ptp(protocol.current_pa))
-    return "" if apart <= max(1.0, SAME_SHARE * span) else f"currents that differ by up to {apart:.3g} pA"
 
 
 def _counts(recording: Recording, recorded: Array, predicted: Array) -> pd.DataFrame:

@@ -14,9 +14,14 @@ from neurofit.infer.valid import SEED, require_one
 from neurofit.progress import Progress, Silent
 from neurofit.recording import Recording, load_recording
 from neurofit.report.cells import write_shared
-from neurofit.shared import IN_TABLE, Shared, SharedCell, different_protocol, learn_shared, protocol_id
+from neurofit.shared.cell import SharedCell
+from neurofit.shared.learn import Shared, learn_shared
+from neurofit.shared.protocol import different_protocol, protocol_id
 from neurofit.store import Run
 from neurofit.template import Model
+
+# Draws in posterior.csv.
+IN_TABLE = 2000
 
 
 @dataclass(frozen=True)
