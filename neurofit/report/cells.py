@@ -42,7 +42,8 @@ _NOTES = (
     "Held-out score: distance of the predictions from the held-out sweeps, in tolerances a feature (0 to 10, less is "
     "better), of the features with a value a sweep.",
 )
-_COMPARED = "Each cell's models are held side by side in comparison.html in its folder."
+# In the folder of each cell with several models.
+_COMPARISON = "comparison.html"
 _SHARED = (
     "Three checks of each cell, together wrong about one that is well served in 5 % of cells: its features among the "
     "simulations, tolerances included; its predictions ranked among those of simulated cells that fire like it; "
@@ -91,11 +92,15 @@ def write_cells(cells: Cells) -> Path:
         heads = ["verdict", "not explained, or what failed", "held-out counts", "held-out score", "warnings", "page"]
         content = {
             "title": f"{plural(len({o.cell for o in cells.outcomes}), 'cell')}, {listed(models)}",
-            "lead": [_lead(cells), *(f"{cell}: {' '.join(said)}" for cell, said in compared.items())],
+            "lead": [_lead(cells)],
+            "compared": [
+                {"name": cell, "said": " ".join(said), "link": _relative(cells.out / cell / _COMPARISON, page)}
+                for cell, said in compared.items()
+            ],
             "sections": _sections(bool(fits)),
             "heads": ["cell", *(["model"] if len(models) > 1 else []), *heads],
             "rows": rows,
-            "notes": [*_NOTES, *([_COMPARED] if compared else [])],
+            "notes": _NOTES,
             "parameters": _parameters_picture(names, with_fit, _of_fits(names, with_fit, fits)),
             "firing": _firing_picture([_firing(*of, fit, len(models) > 1) for of, fit in fits.items()]),
         }
@@ -117,6 +122,7 @@ def write_shared(shared: Mapping[str, SharedCell], of: Shared, failed: Mapping[s
                 "fit of their own, which also says whether the model can explain them at all.",
                 f"Over the whole prior: {of.calibration['sentence']}",
             ],
+            "compared": [],
             "sections": _sections(bool(shared)),
             "heads": [
                 "cell",
@@ -162,7 +168,7 @@ def _comparisons(cells: Cells) -> Iterator[tuple[str, list[str]]]:
     for cell in dict.fromkeys(o.cell for o in cells.outcomes):
         fits = [f for o, f in cells.fits() if o.cell == cell and not f.stopped]
         if len(fits) > 1:
-            write_comparison(fits, cells.out / cell / "comparison.html")
+            write_comparison(fits, cells.out / cell / _COMPARISON)
             choice = Choice.of(labels(fits), fits)
             yield cell, choice.sentences() if choice is not None else []
 
