@@ -17,7 +17,7 @@ from neurofit.recording.split import split
 from neurofit.stages.inputs import inputs_decided, keep_inputs, read_inputs
 from neurofit.store import Run
 from tests.recording.abf import Epoch, Input, Output
-from tests.recording.formats.abf1 import write_abf1
+from tests.recording.abf1 import write_abf1
 from tests.recording.synthetic import Cell
 
 CELL = Cell(levels_pa=(-50.0, 50.0, 150.0), dt_ms=0.1)

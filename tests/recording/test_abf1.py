@@ -11,7 +11,7 @@ import pytest
 from neurofit.errors import RecordingError
 from neurofit.recording import Recording, load_recording
 from tests.recording.abf import RAMP, Epoch, Input, Output
-from tests.recording.formats.abf1 import write_abf1
+from tests.recording.abf1 import write_abf1
 from tests.recording.synthetic import Cell
 
 CELL = Cell(levels_pa=(-50.0, 50.0, 150.0), dt_ms=0.25)

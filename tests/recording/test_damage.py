@@ -18,8 +18,8 @@ import pytest
 from neurofit.errors import RecordingError
 from neurofit.recording import Recording, fetch_recording, load_recording
 from tests.recording.abf import RAMP, Epoch, Input, Output, write_abf2
+from tests.recording.abf1 import write_abf1
 from tests.recording.damage import damaged
-from tests.recording.formats.abf1 import write_abf1
 from tests.recording.ibw import write_pair
 from tests.recording.nwbfile import Series, stimulus, write_nwb
 from tests.recording.synthetic import Cell
