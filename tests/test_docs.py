@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import chdir
 from functools import reduce
+from glob import glob
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -232,6 +233,9 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with chdir(place):  # a run knows its recording by the path that it was given
         recording = nf.load_recording("cell.abf")
         nf.fit(recording, nf.load_model("lif"), "fits/cell", method=METHOD, anyway=True, workers=1)
+    (place / "cells").mkdir()
+    for name in ("one", "two"):
+        shutil.copyfile(place / "cell.abf", place / "cells" / f"{name}.abf")
     (place / "truth.csv").write_text("g_leak [nS],E_leak [mV]\n8,-70\n", encoding="utf-8")
     return place
 
@@ -255,7 +259,8 @@ def test_a_page_runs(page: str, laboratory: Path, tmp_path: Path, monkeypatch: p
             exec(compile(text, page, "exec"), names)
             continue
         for line in text.splitlines():
-            words = shlex.split(line, comments=True)[1:]
+            # as a shell hands them over
+            words = [w for word in shlex.split(line, comments=True)[1:] for w in sorted(glob(word)) or [word]]
             done = CliRunner().invoke(cli.app, [*words, *(FIT_OPTIONS if words[0] == "fit" else [])])
             assert done.exit_code == 0, (line, done.output)
 
