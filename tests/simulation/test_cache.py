@@ -208,7 +208,8 @@ def building(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subpro
         process.kill()
         process.wait()
         for left in processes_with(f"NEUROFIT_TEST_MARKER={marker}"):
-            os.kill(left, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have ended since
+                os.kill(left, signal.SIGKILL)
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="needs /proc to stop what is left")

@@ -17,7 +17,7 @@ from neurofit.infer.tolerance import GIVEN
 from neurofit.recording.recording import ranges
 from neurofit.report.material import Material
 from neurofit.report.sections.methods import cited, methods, network_name, reference
-from neurofit.report.words import ohms, plural
+from neurofit.report.words import ohms, plural, stretch_of
 from neurofit.stages import kept_ways, measurable
 
 # Options whose names leave out the unit that the keyword has.
@@ -65,13 +65,13 @@ def settings_section(material: Material) -> dict[str, Any]:
 
 def _settings(material: Material) -> list[tuple[str, str]]:
     fit = material.fit
-    m, s = fit.method, fit.method.schedule
+    m, s, decided = fit.method, fit.method.schedule, fit.decisions["recording"]
     epochs = f"{s.epochs} epochs of {s.batches} batches, peak rate {s.peak_rate:g}, weight decay {s.weight_decay:g}"
     rows = [
         ("Model", f"{fit.model.name}, {fit.model.title}"),
         ("Integration", f"{fit.model.method}, {fit.model.dt_ms:g} ms, {fit.model.precision} precision"),
-        ("Recording", fit.decisions["recording"]["path"]),
-        ("Fitted", f"sweeps {ranges(fit.decisions['recording']['sweeps'])}, {material.parts[0].stretch}"),
+        ("Recording", decided["path"]),
+        ("Fitted", f"sweeps {ranges(decided['sweeps'])}, {stretch_of(fit.split.fitted.stimulus, decided['step'])}"),
         *_quality(material),
         ("Features", plural(len(fit.summaries), "feature") + ", " + _sweepwise(material)),
         ("Tolerances", _tolerances(fit.summaries)),
