@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,9 +77,12 @@ class Cells:
 
     def fits(self) -> Iterator[tuple[Outcome, Fit]]:
         """Those that have a verdict, one after the other."""
-        for outcome in self.outcomes:
-            if outcome.state != "failed":
-                yield outcome, load_fit(outcome.run)
+        return iter(self._fits)
+
+    @cached_property
+    def _fits(self) -> tuple[tuple[Outcome, Fit], ...]:
+        # read once: a fit keeps what it has worked out, such as its most probable parameters
+        return tuple((o, load_fit(o.run)) for o in self.outcomes if o.state != "failed")
 
     @property
     def table(self) -> pd.DataFrame:

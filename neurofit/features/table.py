@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from neurofit.errors import BadInput
-from neurofit.features.catalogue import Feature, feature_of
+from neurofit.features.catalogue import Feature, columns_for, feature_of
 
 # A logarithm is taken of nothing smaller.
 _LEAST = 1e-12
@@ -78,6 +78,14 @@ class FeatureTable:
     def rows(self, which: NDArray[np.bool_] | NDArray[np.intp] | slice) -> FeatureTable:
         """Some rows."""
         return FeatureTable(self.values[which], self.defined[which], self.names, self.levels_pa)
+
+    def by_sweep(self, feature: str) -> NDArray[np.float64]:
+        """``[row, sweep]`` of a feature with a value a sweep, NaN where undefined."""
+        return self.select(columns_for([feature], self.levels_pa)).values
+
+    def in_tolerances(self, tolerance: NDArray[np.float64], log: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """``[row, feature]``: each on its own scale, over its tolerance; NaN where undefined."""
+        return np.where(self.defined, on_scale(self.values, log) / tolerance, np.nan)
 
     def column(self, name: str) -> NDArray[np.float64]:
         """``[row]``, NaN where undefined."""

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from neurofit.errors import BadInput
 from neurofit.features import ALWAYS_DEFINED, FeatureTable
 from neurofit.features.catalogue import feature_of
-from neurofit.features.table import on_scale
 from neurofit.infer.density import Density
 from neurofit.infer.ensemble import load_density
 from neurofit.infer.networks import Task
@@ -85,7 +84,7 @@ class SharedSummaries:
         specs, given = [feature_of(name) for name in kept], dict(tolerance or {})
         sizes = np.array([given.get(f.name, f.tolerance) for f in specs])
         log = np.array([f.scale == "log" for f in specs])
-        scaled = _in_tolerances(simulated.select(kept), sizes, log)
+        scaled = simulated.select(kept).in_tolerances(sizes, log)
         low, centre, high = np.nanquantile(scaled, [0.16, 0.5, 0.84], axis=0)
         # the noise of one tolerance is part of what the network sees
         spread = np.hypot((high - low) / 2, 1.0)
@@ -97,7 +96,7 @@ class SharedSummaries:
 
     def scaled(self, table: FeatureTable) -> Array:
         """``[row, summary]``: each on its own scale, in tolerances; NaN where undefined."""
-        return _in_tolerances(table.select(self.names), self.tolerance, self.log)
+        return table.select(self.names).in_tolerances(self.tolerance, self.log)
 
     def noisy(self, scaled: Array, seed: int) -> Array:
         """The same with the tolerance added as noise: cells as the network takes them to be."""
@@ -140,10 +139,6 @@ class SharedSummaries:
     def from_dict(values: Mapping[str, Any]) -> SharedSummaries:
         tolerance, log, centre, spread = (np.array(values[name]) for name in ("tolerance", "log", "centre", "spread"))
         return SharedSummaries(tuple(values["names"]), tolerance, log, centre, spread, tuple(values["flagged"]))
-
-
-def _in_tolerances(table: FeatureTable, tolerance: Array, log: NDArray[np.bool_]) -> Array:
-    return np.where(table.defined, on_scale(table.values, log) / tolerance, np.nan)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,20 @@ from __future__ import annotations
 _EXPONENT = {"": 0, "m": -3, "u": -6, "µ": -6, "μ": -6, "n": -9, "p": -12, "f": -15}
 
 
+class InUnit:
+    """What was recorded in a unit, as its file has it."""
+
+    unit: str
+
+    @property
+    def is_voltage(self) -> bool:
+        return voltage_scale_mv(self.unit) is not None
+
+    @property
+    def is_current(self) -> bool:
+        return current_scale_pa(self.unit) is not None
+
+
 def voltage_scale_mv(unit: str) -> float | None:
     """Factor from ``unit`` to mV, or ``None`` where it is not a voltage.
 

@@ -22,7 +22,7 @@ from neurofit.report.figures.cells import (
     firing_of_cells_figure,
     parameters_of_cells_figure,
 )
-from neurofit.report.held_out import Choice, held_out_scores
+from neurofit.report.held_out import Choice
 from neurofit.report.page import render
 from neurofit.report.sections.verdict import SYMBOLS
 from neurofit.report.words import listed, number, p_value, plural, with_unit
@@ -159,7 +159,7 @@ def _told(fit: Fit) -> dict[str, Any]:
         weights = [numbers["spiking_sweeps"] for numbers in spiking]
         for column, key in (("held-out count error", "mean_error"), ("interpolation's", "interpolation_mean_error")):
             row[column] = float(np.average([numbers[key] for numbers in spiking], weights=weights))
-    scores = held_out_scores(fit)["score"]
+    scores = fit.held_out_scores["score"]
     return row | {"held-out score": float(scores.mean()) if len(scores) else np.nan}
 
 

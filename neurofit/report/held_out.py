@@ -12,7 +12,6 @@ import pandas as pd
 from neurofit.check.prediction import Behind, prediction_scores, rank_predictions
 from neurofit.features import FEATURES, SUMMARIES_UNDER, recorded_features
 from neurofit.features.catalogue import columns_for, feature_of
-from neurofit.features.table import on_scale
 from neurofit.report.words import listed, number
 
 if TYPE_CHECKING:
@@ -60,9 +59,9 @@ def comparable(fits: Sequence[Fit]) -> list[str]:
 
 
 def _scaled(table: FeatureTable, columns: Sequence[str]) -> np.ndarray:
-    chosen, specs = table.select(columns), [feature_of(name) for name in columns]
+    specs = [feature_of(name) for name in columns]
     log, tolerance = np.array([f.scale == "log" for f in specs]), np.array([f.tolerance for f in specs])
-    return np.where(chosen.defined, on_scale(chosen.values, log) / tolerance, np.nan)
+    return table.select(columns).in_tolerances(tolerance, log)
 
 
 @dataclass(frozen=True, eq=False)

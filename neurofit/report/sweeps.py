@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from neurofit.check.sweeps import VoltageFit, compare_voltage, count_percentile
-from neurofit.features.catalogue import columns_for
 from neurofit.recording import Recording
 from neurofit.stages import KEEP_MS, SimulationSet
 
@@ -25,7 +24,7 @@ def predictive_table(fit: Fit) -> pd.DataFrame:
 def _part(fit: Fit, name: str, part: Recording) -> pd.DataFrame:
     counts = fit.findings_of_fit["counts"][name]
     predicted = fit.simulations(f"predicted {name}")
-    own = predicted.features.select(columns_for(["spike_count"], part.sweep_numbers)).values[predicted.valid]
+    own = predicted.features.by_sweep("spike_count")[predicted.valid]
     voltage = _voltage(part, predicted)
     return pd.DataFrame(
         {

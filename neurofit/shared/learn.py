@@ -117,7 +117,7 @@ class Shared:
         predicted = sharing.predicted_scaled(shared, table, traces.valid, seed)[: sharing.PREDICTED_DRAWS]
         scaled = shared.summaries.scaled(observed)
         score = float(prediction_scores(scaled[0], predicted).mean())
-        counts = sharing.spike_counts(observed)[0]
+        counts = observed.by_sweep("spike_count")[0]
         return SharedCell(
             recording,
             posterior,
@@ -125,14 +125,14 @@ class Shared:
             self._ranked(score, counts),
             self._near(shared.encoded(scaled).numpy()[0]),
             score,
-            _counts(recording, counts, sharing.spike_counts(table)[traces.valid]),
+            _counts(recording, counts, table.by_sweep("spike_count")[traces.valid]),
         )
 
     def _features(self, observed: FeatureTable) -> CheckResult:
         summaries = self.posterior.summaries
-        names = dict.fromkeys(name.partition("@")[0] for name in summaries.names)
-        given = dict(zip((n.partition("@")[0] for n in summaries.names), summaries.tolerance.tolist(), strict=True))
-        declared = Summaries.of(observed, list(names), given)
+        features = (name.partition("@")[0] for name in summaries.names)
+        tolerance = dict(zip(features, summaries.tolerance.tolist(), strict=True))
+        declared = Summaries.of(observed, list(tolerance), tolerance)
         rows = np.flatnonzero(self._prior.valid)[:MOST_REFERENCES]
         rng = np.random.default_rng(stages.stream_seed(self.seed, "check"))
         values, defined = noisy(self._prior.features.rows(rows), declared, rng)

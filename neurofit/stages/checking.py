@@ -13,8 +13,8 @@ from neurofit.check.nearness import Nearness
 from neurofit.check.predictive import Counts, compare, compare_counts, count_error
 from neurofit.check.result import CheckResult
 from neurofit.check.verdict import Verdict, decide
-from neurofit.features import FeatureTable, recorded_features
-from neurofit.features.catalogue import columns_for, feature_of
+from neurofit.features import recorded_features
+from neurofit.features.catalogue import feature_of
 from neurofit.infer import Density, Method, Posterior, Potential, Summaries, assess_held_out
 from neurofit.progress import Advance, Progress
 from neurofit.recording.split import Split
@@ -139,8 +139,8 @@ def _found(run: Run, outcome: Outcome, seed: int, advance: Advance) -> dict[str,
 def _counts(cut: Split, predicted: dict[str, SimulationSet], declared: Summaries, seed: int) -> dict[str, Counts]:
     """Recorded and predicted spike counts of each part of the recording."""
     parts = {"fitted": cut.fitted, **cut.held_out}
-    recorded = {name: _spike_counts(recorded_features(part))[0] for name, part in parts.items()}
-    simulated = {name: _spike_counts(s.features)[s.valid] for name, s in predicted.items()}
+    recorded = {name: recorded_features(part).by_sweep("spike_count")[0] for name, part in parts.items()}
+    simulated = {name: s.features.by_sweep("spike_count")[s.valid] for name, s in predicted.items()}
     error = count_error(recorded["fitted"], simulated["fitted"], declared.tolerance_of("spike_count"))
     levels = cut.fitted.stimulus.test_step.level_pa
     return {
@@ -156,11 +156,6 @@ def _counts(cut: Split, predicted: dict[str, SimulationSet], declared: Summaries
         )
         for name, part in parts.items()
     }
-
-
-def _spike_counts(table: FeatureTable) -> Array:
-    """``[row, sweep]``."""
-    return table.select(columns_for(["spike_count"], table.levels_pa)).values
 
 
 def importance_efficiency(density: Density | Potential, summaries: Summaries, predicted: SimulationSet) -> float:

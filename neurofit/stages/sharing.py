@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from neurofit.check.prediction import prediction_scores
 from neurofit.errors import SimulationError
 from neurofit.features import FeatureTable
-from neurofit.features.catalogue import columns_for
 from neurofit.infer import Cases, Schedule, fitting_base, train_ensemble
 from neurofit.infer.calibration import assess
 from neurofit.infer.held_out import log_densities
@@ -179,7 +178,7 @@ def _judge(
             "z": z,
             "draws": draws.astype(np.float32),
             "inputs": shared.encoded(scaled).numpy(),
-            "counts": spike_counts(features),
+            "counts": features.by_sweep("spike_count"),
             "scores": np.array(scores),
         },
     )
@@ -189,11 +188,6 @@ def predicted_scaled(shared: SharedPosterior, table: FeatureTable, valid: NDArra
     """``[row, summary]`` of predictions with the tolerance as noise; a simulation that failed predicts nothing."""
     scaled = shared.summaries.noisy(shared.summaries.scaled(table), seed)
     return np.where(valid[:, None], scaled, np.nan)
-
-
-def spike_counts(table: FeatureTable) -> Array:
-    """``[row, sweep]``."""
-    return table.select(columns_for(["spike_count"], table.levels_pa)).values
 
 
 def calibration_of(run: Run) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from neurofit.errors import RecordingError
 from neurofit.recording.choices import Choices
 from neurofit.recording.formats.axon_header import Output
-from neurofit.recording.units import current_scale_pa, printable, voltage_scale_mv
+from neurofit.recording.units import InUnit, current_scale_pa, printable, voltage_scale_mv
 
 MULTICLAMP = 24  # a MultiClamp 700's telegraph: the one whose mode can be relied on
 VOLTAGE_CLAMP, CURRENT_CLAMP, CURRENT_ZERO = 0, 1, 2
@@ -19,7 +19,7 @@ ONE_CELL = (
 
 
 @dataclass(frozen=True)
-class Channel:
+class Channel(InUnit):
     """One recorded channel.
 
     Attributes
@@ -39,14 +39,6 @@ class Channel:
 
     def __str__(self) -> str:
         return f"'{self.name}' ({self.unit or 'no unit'})"
-
-    @property
-    def is_voltage(self) -> bool:
-        return voltage_scale_mv(self.unit) is not None
-
-    @property
-    def is_current(self) -> bool:
-        return current_scale_pa(self.unit) is not None
 
 
 def channels_of(reader: Any) -> list[Channel]:

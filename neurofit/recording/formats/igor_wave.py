@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurofit.errors import RecordingError
 from neurofit.recording.limits import check_interval
-from neurofit.recording.units import current_scale_pa, voltage_scale_mv
+from neurofit.recording.units import InUnit, current_scale_pa, voltage_scale_mv
 
 COPY_AGAIN = "Copy the file again, or export the wave from Igor once more."
 # Of each version of the format: bytes before the wave header, and where in them the sizes of all parts stand.
@@ -21,7 +21,7 @@ TIME_UNIT_MS = {"s": 1e3, "": 1e3, "ms": 1.0, "us": 1e-3}  # the second is Igor'
 
 
 @dataclass(frozen=True)
-class Wave:
+class Wave(InUnit):
     """One channel of one sweep.
 
     Attributes
@@ -43,14 +43,6 @@ class Wave:
 
     def __str__(self) -> str:
         return f"{self.path.name} ({self.unit or 'no unit'})"
-
-    @property
-    def is_voltage(self) -> bool:
-        return voltage_scale_mv(self.unit) is not None
-
-    @property
-    def is_current(self) -> bool:
-        return current_scale_pa(self.unit) is not None
 
     @property
     def voltage_mv(self) -> NDArray[np.float64]:
